@@ -1,0 +1,67 @@
+"""How a server is wanted to be: whom it follows, which names must confirm, which slots exist.
+
+The core decides these values; `postgresql` turns them into files and statements. They hold no path and no password.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from pgctl.model.lsn import Lsn
+from pgctl.model.member import nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """A server to stream or clone from. `host` may be a comma list for a remote (standby cluster)."""
+
+    name: str
+    host: str
+    port: int
+    slot: str | None = None
+    database: str = "postgres"
+    remote: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Conf:
+    """The wanted configuration. `standby` False means: no recovery settings, no signal file.
+
+    A standby without `upstream` replays what it has and what restore_command brings. `postgresql` is the dynamic
+    section of `/config`; the host's own section is the hand's to merge. `sync_names` None leaves
+    synchronous_standby_names to the operator's own parameter; "" removes it.
+    """
+
+    standby: bool = True
+    upstream: Upstream | None = None
+    sync_names: str | None = None
+    hot_standby_feedback: bool = False
+    postgresql: Mapping[str, object] = field(default_factory=nothing)
+    restore_command: str | None = None
+    archive_cleanup_command: str | None = None
+    recovery_min_apply_delay: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SlotWanted:
+    """A slot to create: physical with WAL reserved at once, or logical in its database."""
+
+    name: str
+    type: str = "physical"
+    database: str | None = None
+    plugin: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SlotPlan:
+    """Changes to slots, each harmless when repeated; done in the order drop, create, advance."""
+
+    drop: tuple[str, ...] = ()
+    create: tuple[SlotWanted, ...] = ()
+    advance: tuple[tuple[str, Lsn], ...] = ()
+
+
+class StopMode(StrEnum):
+    SMART = "smart"
+    FAST = "fast"
+    IMMEDIATE = "immediate"

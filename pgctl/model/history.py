@@ -1,0 +1,49 @@
+"""Past leaders by timeline: the cluster's `/history`, oldest first. Source: dcs.md 3.7, ha.md V6 to V8."""
+
+from dataclasses import dataclass, replace
+
+from pgctl.model.lsn import Lsn
+from pgctl.model.timeline import TimelineHistory
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryLine:
+    """The end of `timeline` at `lsn`; `leader` is who was promoted then. `fields` is how many the document had."""
+
+    timeline: int
+    lsn: Lsn
+    reason: str
+    timestamp: str = ""
+    leader: str = ""
+    fields: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """`known` is False when the key is absent or unreadable: then the cluster's timeline is not known."""
+
+    lines: tuple[HistoryLine, ...] = ()
+    known: bool = False
+
+    @property
+    def timeline(self) -> int:
+        """The cluster's timeline; 0 when unknown (no constraint)."""
+        if not self.known:
+            return 0
+        return self.lines[-1].timeline + 1 if self.lines else 1
+
+
+def brought_up(stored: History, own: TimelineHistory, leader: str, timestamp: str, limit: int = 0) -> History:
+    """`/history` as the leader writes it from its server's own history; `limit` 0 keeps all lines. Source: ha.md V7, V8.
+
+    Times and names of lines that are stored already are kept where timeline and LSN agree; the newest line, if it is
+    new, gets `leader` and `timestamp`, the time of its promotion.
+    """
+    known = {(line.timeline, line.lsn): line for line in stored.lines}
+    lines = []
+    for switch in own.switches:
+        line = known.get((switch.timeline, switch.lsn)) or HistoryLine(switch.timeline, switch.lsn, switch.reason)
+        lines.append(line)
+    if lines and not lines[-1].leader:
+        lines[-1] = replace(lines[-1], timestamp=lines[-1].timestamp or timestamp, leader=leader, fields=5)
+    return History(tuple(lines[-limit:] if limit > 0 else lines), True)
