@@ -1,0 +1,1 @@
+"""What this host was told, typed. Nothing here opens a connection."""
