@@ -1,0 +1,1 @@
+"""Coordination stores. A store keeps documents under seven verbs; it has no opinion on servers."""

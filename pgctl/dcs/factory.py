@@ -1,0 +1,45 @@
+"""Name → backend, imported when it is asked for: a client of one store would be felt at the prompt of another.
+
+Knows which kinds there are, and what is missing when one cannot be had. Reads no file.
+"""
+
+import importlib
+from collections.abc import Callable, Mapping
+from typing import cast
+
+from pgctl.clock import Clock
+from pgctl.config.sections import StoreSection
+from pgctl.dcs.store import Store
+from pgctl.errors import ConfigError
+
+_ROOMS: Mapping[str, str] = {"etcd3": "etcd3", "sqlite": "sqlite"}
+"""Kind → room with a function `open_store(section, clock)`."""
+_EXTRAS: Mapping[str, str] = {}
+"""Kind → the extra that installs its client library."""
+_NOTICES: Mapping[str, str] = {"sqlite": "the embedded store serves members on this host only, and is gone with it"}
+
+
+def notice(section: StoreSection) -> str:
+    """What an agent says at start about its store, for whoever chose it by mistake; mostly nothing."""
+    return _NOTICES.get(section.kind, "")
+
+
+def open_store(section: StoreSection, clock: Clock) -> Store:
+    """The store of one cluster, not yet asked anything; with an empty scope, that of all clusters of the namespace.
+
+    Raises ConfigError: the kind is unknown, its client library is missing, its options are wrong.
+    """
+    room = _ROOMS.get(section.kind)
+    if room is None:
+        supported = " and ".join(sorted(_ROOMS))
+        raise ConfigError(f'store "{section.kind}" is not supported by this version',
+                          hint=f"Use one of those that are: {supported}.")
+    try:
+        module = importlib.import_module(f"pgctl.dcs.{room}")
+    except ModuleNotFoundError as error:
+        extra = _EXTRAS.get(section.kind)
+        if extra is None or (error.name or "").startswith("pgctl"):
+            raise
+        raise ConfigError(f'store "{section.kind}" needs the Python library {error.name}, which is not installed',
+                          hint=f'Install it: pip install "pgctl-ha[{extra}]".') from error
+    return cast(Callable[[StoreSection, Clock], Store], module.open_store)(section, clock)

@@ -1,0 +1,115 @@
+"""Real services for the contract tests: started on free ports of the loopback, ended by their own process."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+ETCD_HINT = "needs etcd: apt-get install etcd-server (or put the program in PATH)"
+
+
+def etcd_program() -> str:
+    """Skips the test, saying what brings etcd, where there is none."""
+    program = shutil.which("etcd")
+    if program is None:
+        pytest.skip(ETCD_HINT)
+    return program
+
+
+def free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [each.getsockname()[1] for each in sockets]
+
+
+def wait_for(happened: Callable[[], bool], *, within: float, what: str) -> float:
+    """Seconds until `happened`."""
+    started = time.monotonic()
+    while not happened():
+        assert time.monotonic() - started < within, f"waited {within} s for {what}"
+        time.sleep(0.02)
+    return time.monotonic() - started
+
+
+class Etcd:
+    """One node of an etcd cluster. `start` again after `kill` finds its data."""
+
+    def __init__(self, directory: Path, name: str, client: int, peer: int, cluster: str, *arguments: str,
+                 scheme: str = "http") -> None:
+        self.port = client
+        self.url = f"{scheme}://127.0.0.1:{client}"
+        self._log = directory / f"{name}.log"
+        self._command = [
+            etcd_program(), "--name", name, "--data-dir", str(directory / name), "--listen-client-urls", self.url,
+            "--advertise-client-urls", self.url, "--listen-peer-urls", f"http://127.0.0.1:{peer}",
+            "--initial-advertise-peer-urls", f"http://127.0.0.1:{peer}", "--initial-cluster", cluster,
+            "--heartbeat-interval", "50", "--election-timeout", "500", *arguments,
+        ]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
+
+    def signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def healthy(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/health", timeout=1) as answer:
+                return bool(json.load(answer)["health"] == "true")
+        except (OSError, ValueError):
+            return False
+
+    def post(self, path: str, document: Mapping[str, object]) -> Mapping[str, object]:
+        """What another program asks of it."""
+        request = urllib.request.Request(self.url + path, json.dumps(document).encode(), method="POST")
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            found: Mapping[str, object] = json.load(answer)
+            return found
+
+
+@contextlib.contextmanager
+def etcd(directory: Path, nodes: int = 1, *arguments: str, scheme: str = "http") -> Iterator[Sequence[Etcd]]:
+    """A running cluster of `nodes`, healthy at the start."""
+    etcd_program()
+    ports = free_ports(2 * nodes)
+    names = [f"n{number}" for number in range(nodes)]
+    cluster = ",".join(f"{name}=http://127.0.0.1:{port}" for name, port in zip(names, ports[nodes:], strict=True))
+    running = [Etcd(directory, name, client, peer, cluster, *arguments, scheme=scheme)
+               for name, client, peer in zip(names, ports[:nodes], ports[nodes:], strict=True)]
+    try:
+        for node in running:
+            node.start()
+        if scheme == "http":
+            for node in running:
+                wait_for(node.healthy, within=30, what=f"{node.url} to be healthy")
+        yield running
+    finally:
+        for node in running:
+            node.kill()
+
+
+def in_processes(programs: Sequence[str], arguments: Sequence[str]) -> list[str]:
+    """Runs each text as a Python program, all at the same time; what each wrote, in order."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    running = [subprocess.Popen([sys.executable, "-c", program, *arguments], stdout=subprocess.PIPE, text=True,
+                                env=environment) for program in programs]
+    return [process.communicate(timeout=60)[0] for process in running]
