@@ -1,0 +1,1 @@
+"""The daemon beside each server: the shell does what the core decides."""

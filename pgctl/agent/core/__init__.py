@@ -1,0 +1,1 @@
+"""The core decides. It sees only the model: no clock, no socket, no log, no random number, no global."""

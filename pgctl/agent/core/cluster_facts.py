@@ -1,0 +1,163 @@
+"""Named yes-or-no questions about the cluster, its intents and the race for the lead. See `facts`."""
+
+from pgctl.agent.core import follow_target, intents, ranking
+from pgctl.agent.core.view import View
+from pgctl.model.member import Role, State
+
+MAKING = (
+    State.INITIALIZING,
+    State.RUNNING_CUSTOM_BOOTSTRAP,
+    State.STARTING_AFTER_CUSTOM_BOOTSTRAP,
+    State.STARTING,
+    State.RUNNING,
+)
+
+# --- the cluster ----------------------------------------------------------------------------------------------------
+
+
+def never_initialized(view: View) -> bool:
+    return view.cluster is not None and view.cluster.initialize is None
+
+
+def identifier_missing(view: View) -> bool:
+    return view.cluster is not None and view.cluster.known_identifier is None
+
+
+def may_bootstrap(view: View) -> bool:
+    return view.host.bootstrap is not None and not view.host.tags.nofailover
+
+
+def bootstrap_under_way(view: View) -> bool:
+    return view.cluster is not None and view.cluster.initialize == ""
+
+
+def bootstrap_failed(view: View) -> bool:
+    return bootstrap_under_way(view) and view.memory.bootstrapping
+
+
+def bootstrap_abandoned(view: View) -> bool:
+    """`initialize` has no lease (ha.md WK41): it is abandoned when nobody registered has been at it for a while."""
+    since = view.memory.leaderless_since
+    others = [member for member in view.cluster.members if member.name != view.me] if view.cluster else []
+    makers = [member for member in others if member.state in MAKING]
+    patience = 2 * view.settings.ttl
+    return bootstrap_under_way(view) and not makers and since is not None and view.now - since > patience
+
+
+def claim_open(view: View) -> bool:
+    """Nobody else is making this cluster: there is no claim, or it is mine, or it was abandoned."""
+    return not bootstrap_under_way(view) or view.memory.bootstrapping or bootstrap_abandoned(view)
+
+
+def source_known(view: View) -> bool:
+    """There is a leader that runs as a primary, and an address to clone from."""
+    leader = view.cluster.leader_member if view.cluster else None
+    ready = leader is not None and leader.role in (Role.PRIMARY, Role.STANDBY_LEADER, "master")
+    return ready and follow_target.source(view) is not None
+
+
+def behind_history(view: View) -> bool:
+    """The cluster has moved to a later timeline than my server's: somebody was promoted meanwhile."""
+    timeline = view.server.timeline
+    return view.cluster is not None and timeline is not None and timeline < view.cluster.history.timeline
+
+
+# --- intents --------------------------------------------------------------------------------------------------------
+
+
+def intent_due(view: View) -> bool:
+    intent = intents.open_intent(view)
+    return intent is not None and not intent.schedule_fault and intents.wait_for(view, intent) == 0
+
+
+def intent_objectionable(view: View) -> bool:
+    intent = intents.open_intent(view)
+    return intent is not None and not intent_fulfilled(view) and intents.objection(view, intent) != ""
+
+
+def intent_fulfilled(view: View) -> bool:
+    """A due wish that my leading has fulfilled: to leave somebody else, or to have me lead."""
+    intent = intents.open_intent(view)
+    if intent is None or not intent_due(view):
+        return False
+    return intent.leader != view.me if intent.leader else intent.candidate == view.me
+
+
+def intent_asks_me_to_leave(view: View) -> bool:
+    intent = intents.open_intent(view)
+    return intent_due(view) and intent is not None and intent.leader in (None, "", view.me) and intent.candidate != view.me
+
+
+def intent_names_me(view: View) -> bool:
+    intent = intents.open_intent(view)
+    return intent_due(view) and intent is not None and intent.candidate == view.me
+
+
+def intent_names_another(view: View) -> bool:
+    """Somebody else was asked for by name, or I am the one to leave; and they still have time."""
+    intent = intents.open_intent(view)
+    since = view.memory.leaderless_since
+    if not intent_due(view) or intent is None or since is None or view.now - since > intents.GRACE:
+        return False
+    if intent.candidate and intent.candidate != view.me:
+        peer = next((peer for peer in view.peers or () if peer.name == intent.candidate), None)
+        return peer is None or peer.reachable
+    return intent.leader == view.me
+
+
+def lacks_final_wal(view: View) -> bool:
+    """The leader that stepped down wrote how far its log goes, and mine does not reach it."""
+    optime = view.cluster.status.optime if view.cluster else 0
+    return (view.server.lsn or 0) < optime
+
+
+# --- the race -------------------------------------------------------------------------------------------------------
+
+
+def barred(view: View) -> bool:
+    return ranking.bar(view) != ""
+
+
+def tagged_nofailover(view: View) -> bool:
+    return view.host.tags.nofailover
+
+
+def primary_alive(view: View) -> bool:
+    return any(peer.reachable and peer.primary for peer in view.peers or ())
+
+
+def somebody_unheard(view: View) -> bool:
+    return view.peers is None or bool(ranking.unheard(view))
+
+
+def somebody_ahead(view: View) -> bool:
+    return bool(ranking.ahead(view))
+
+
+def somebody_can_take_over(view: View) -> bool:
+    return bool(intents.successors(view))
+
+
+def alien(view: View) -> bool:
+    known = view.cluster.known_identifier if view.cluster else None
+    return bool(known and view.server.system_identifier and known != view.server.system_identifier)
+
+
+def native(view: View) -> bool:
+    """The data is this cluster's, as far as is known."""
+    return not alien(view)
+
+
+def electable(view: View) -> bool:
+    """Fit to be promoted by name: no tag against it, all of the log that a leader who stepped down has written.
+
+    A manual failover (no leader named) accepts the loss of what is missing; that is what it is for.
+    """
+    intent = intents.open_intent(view)
+    planned = intent is not None and intent.switchover
+    return not view.host.tags.nofailover and not (planned and lacks_final_wal(view))
+
+
+def promotable(view: View) -> bool:
+    """No standby cluster, whose leader stays a standby."""
+    return view.settings.standby_cluster is None

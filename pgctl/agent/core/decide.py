@@ -1,0 +1,78 @@
+"""View → Decision: the situation picks the table, the first row that holds gives the effects. Pure and total.
+
+Also prints the tables for people (`pgctl-agent rules`).
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from pgctl.agent.core import table
+from pgctl.agent.core.effects import Answer, Request, StartJob, WriteConf
+from pgctl.agent.core.rules.tables import TABLES
+from pgctl.agent.core.situation import situation
+from pgctl.agent.core.table import Rule
+from pgctl.agent.core.view import Decision, View
+from pgctl.units import Instant
+
+LOOK_AFTER_CONF = 0.3
+"""Seconds after which the server has read its new configuration, and says what waits for a restart."""
+
+
+def decide(view: View) -> Decision:
+    """The decision for a view whose memory is up to date (`remember.update`)."""
+    found = table.match(TABLES[situation(view)], view)
+    row = found.rule
+    plan = row.then(view)
+    wait = view.settings.loop_wait if plan.wake_in is None else min(plan.wake_in, view.settings.loop_wait)
+    if any(isinstance(effect, WriteConf) for effect in plan.effects):
+        wait = min(wait, LOOK_AFTER_CONF)
+    memory = replace(plan.memory or view.memory, last_rule=row.id)
+    return Decision(
+        rule=row.id,
+        sentence=row.sentence,
+        reason=plan.reason,
+        effects=tuple(_signed(effect, row.id) for effect in plan.effects),
+        memory=memory,
+        wake_at=Instant(view.now + wait),
+        facts=tuple(fact.__name__ for fact in row.when),
+        passed_over=found.passed_over,
+        wake_on_members=plan.wake_on_members,
+    )
+
+
+def _signed(effect: Request[Answer], rule: str) -> Request[Answer]:
+    """A job carries the rule that ordered it into the log."""
+    return replace(effect, job=replace(effect.job, rule=rule)) if isinstance(effect, StartJob) else effect
+
+
+def show(write: Callable[[str], object]) -> None:
+    """Prints every table: id, sentence, the facts that must hold, the deed."""
+    for name, rows in TABLES.items():
+        write(f"{name}")
+        for row in rows:
+            write(f"  {row.id:<10} {row.sentence}")
+            write(f"             when {_conditions(row)} -> {_words(row.then.__name__)}")
+
+
+def markdown() -> str:
+    """The tables as a page of the documentation (`docs/rules.md`)."""
+    lines = [
+        "# The rules",
+        "",
+        "Generated from the tables in `pgctl/agent/core/rules`. In each situation the first row whose",
+        "",
+    ]
+    lines[2] += " facts all hold decides; `pgctl explain` names it for every member."
+    for name, rows in TABLES.items():
+        lines += [f"## {name}", "", "| rule | what it says | when | deed |", "|---|---|---|---|"]
+        lines += [f"| {row.id} | {row.sentence} | {_conditions(row)} | {_words(row.then.__name__)} |" for row in rows]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _conditions(row: Rule) -> str:
+    return ", ".join(_words(fact.__name__) for fact in row.when) or "always"
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")

@@ -1,0 +1,281 @@
+"""The effects of rows that do more than upkeep: take the lead, give it up, start, stop, rewind, rebuild.
+
+One function a deed: (view) → plan. Order matters: stopping after any effect must be safe, so the fence is armed before
+a server can become writable and lets go only once it cannot be, and the lease is given up only after a proven stop.
+"""
+
+from dataclasses import replace
+
+from pgctl.agent.core import divergence, follow_target, intents, ranking, report, slots, upkeep
+from pgctl.agent.core.effects import (
+    CancelJob,
+    CloseIntent,
+    DeleteInitialize,
+    HoldLease,
+    MoveFence,
+    Quit,
+    ReclaimLease,
+    ReleaseLease,
+    SetSlots,
+    StartJob,
+    WriteConfig,
+    WriteInitialize,
+    WriteStatus,
+)
+from pgctl.agent.core.job import Bootstrap, Clone, Job, Promote, Rebuild, Restart, Rewind, StartPrimary, StartStandby, Stop
+from pgctl.agent.core.table import Plan
+from pgctl.agent.core.view import ReinitOrder, RestartOrder, View
+from pgctl.model.cluster import Revision
+from pgctl.model.conf import SlotPlan, StopMode
+from pgctl.model.intent import Intent
+from pgctl.model.server import Phase
+
+SOON = 0.5
+"""Seconds until the next look while something outside is awaited that sends no event."""
+
+
+def start(view: View, job: Job, *, keep_fence: bool = False) -> Plan:
+    """Starts a deed that cannot make the server writable; so the fence lets go first, unless the lead goes on."""
+    memory = view.memory
+    guarded: upkeep.Effects = ()
+    if not keep_fence:
+        guarded, memory = upkeep.fence(view, memory, armed=False)
+    return Plan((*guarded, StartJob(job)), memory)
+
+
+def wait(view: View) -> Plan:
+    return replace(upkeep.quiet(view), wake_in=None)
+
+
+def wait_soon(view: View) -> Plan:
+    return replace(upkeep.quiet(view), wake_in=SOON, wake_on_members=True)
+
+
+def wait_for_retry(view: View) -> Plan:
+    left = max(0.05, view.memory.retry_at - view.now)
+    return replace(upkeep.quiet(view), wake_in=left, reason=f"{view.memory.last_failure}; next try in {left:.1f}s")
+
+
+# --- the lead -------------------------------------------------------------------------------------------------------
+
+
+def hold(view: View) -> Plan:
+    """Takes the leader key, if nothing that the decision rests on has changed since it was read.
+
+    Taking or reclaiming the key arms the fence; the next cycle compares again (`fence_armed` None).
+    """
+    return Plan((HoldLease(guard(view)),), replace(view.memory, fence_armed=None), wake_in=0.0)
+
+
+def guard(view: View) -> dict[str, Revision]:
+    """The keys a race is decided by, with the revisions that this view had."""
+    return {key: upkeep.revision(view, key) for key in ("sync", "failover", "config", "initialize")}
+
+
+def stand(view: View) -> Plan:
+    """Takes the leader key and promotes; the slots of those who will follow are there before they come."""
+    change = slots.plan(view, leading=True)
+    arranged: upkeep.Effects = (SetSlots(SlotPlan(create=change.create)),) if change.create else ()
+    memory = replace(view.memory, fence_armed=None, slots_seen=slots.retained(view).seen)
+    return Plan((HoldLease(guard(view)), StartJob(Promote()), *arranged), memory)
+
+
+def promote(view: View) -> Plan:
+    guarded, memory = upkeep.fence(view, view.memory, armed=True)
+    return Plan((*guarded, StartJob(Promote())), memory)
+
+
+def adopt(view: View) -> Plan:
+    """A running primary becomes the cluster's first leader: its identifier, its settings, then the key."""
+    cluster, identifier = view.cluster, view.server.system_identifier
+    effects: list[object] = []
+    if identifier:
+        effects.append(WriteInitialize(identifier, upkeep.revision(view, "initialize")))
+    if cluster is not None and cluster.config is None and view.host.bootstrap is not None:
+        effects.append(WriteConfig(view.host.bootstrap, upkeep.revision(view, "config")))
+    keys = {key: upkeep.revision(view, key) for key in ("sync", "failover")}
+    return Plan((*effects, HoldLease(keys)), replace(view.memory, fence_armed=None), wake_in=0.0)  # type: ignore[arg-type]
+
+
+def reclaim(view: View) -> Plan:
+    return Plan((ReclaimLease(upkeep.revision(view, "leader")),), replace(view.memory, fence_armed=None), wake_in=0.0)
+
+
+def release(view: View) -> Plan:
+    """Gives the lead up; the server is stopped, or never was a primary of this cluster."""
+    guarded, memory = upkeep.fence(view, view.memory, armed=False)
+    given = ReleaseLease(upkeep.revision(view, "leader"))
+    return Plan((given, *guarded), replace(memory, handover=None), wake_in=SOON, reason=view.memory.last_failure)
+
+
+def hand_over(view: View) -> Plan:
+    """After the clean stop: how far the log goes, then the key; the fence has nothing left to guard."""
+    final = WriteStatus(report.final_status(view))
+    guarded, memory = upkeep.fence(view, view.memory, armed=False)
+    given = ReleaseLease(upkeep.revision(view, "leader"))
+    target = view.memory.handover or "whoever is fit"
+    return Plan((final, given, *guarded), memory, wake_in=SOON, reason=f"for {target}")
+
+
+def step_aside(view: View) -> Plan:
+    """First half of a switchover: a checkpoint while writes go on, then a fast stop. The lease is kept meanwhile."""
+    intent = intents.open_intent(view) or Intent()
+    named = intent.candidate or next(iter(intents.successors(view, intent)), "")
+    plan = start(view, Stop(mode=StopMode.FAST, checkpoint=True, handover=True), keep_fence=True)
+    return replace(plan, memory=replace(view.memory, handover=named), reason=f"for {named}")
+
+
+def close_intent(view: View) -> Plan:
+    intent = intents.open_intent(view) or Intent()
+    why = intents.objection(view, intent)
+    plan = upkeep.leading(view) if view.server.phase is Phase.PRIMARY else upkeep.quiet(view)
+    return replace(upkeep.add(plan, CloseIntent(intent, upkeep.revision(view, "failover"), why)), reason=why)
+
+
+def lead(view: View) -> Plan:
+    """All is well: upkeep, and a look again when a scheduled intent is due."""
+    intent = intents.open_intent(view)
+    due = intents.wait_for(view, intent) if intent is not None else None
+    return replace(upkeep.leading(view), wake_in=due or None)
+
+
+# --- stopping -------------------------------------------------------------------------------------------------------
+
+
+def stop_fast(view: View) -> Plan:
+    """In order, while the lease still covers it; the fence stays as it is and does the rest if this takes too long."""
+    return start(view, Stop(mode=StopMode.FAST, timeout=view.margin), keep_fence=True)
+
+
+def stop_now(view: View) -> Plan:
+    """Without a checkpoint: nothing may be acknowledged any more."""
+    return start(view, Stop(mode=StopMode.IMMEDIATE, timeout=view.margin), keep_fence=True)
+
+
+# --- starting -------------------------------------------------------------------------------------------------------
+
+
+def start_standby(view: View) -> Plan:
+    upstream = follow_target.standby_conf(view)
+    plan = start(view, StartStandby(conf=upstream))
+    return replace(plan, reason=f"following {upstream.upstream.name}" if upstream.upstream else "without an upstream")
+
+
+def start_primary(view: View) -> Plan:
+    guarded, memory = upkeep.fence(view, view.memory, armed=True)
+    job = StartPrimary(conf=follow_target.primary_conf(view), timeout=view.settings.primary_start_timeout or 300)
+    return Plan((*guarded, StartJob(job)), replace(memory, handover=None))
+
+
+def start_to_promote(view: View) -> Plan:
+    """A standby's data under my lease: brought up in recovery first, promoted by a later cycle."""
+    return start(view, StartStandby(conf=follow_target.standby_conf(view)), keep_fence=True)
+
+
+def restart(view: View) -> Plan:
+    order = view.order if isinstance(view.order, RestartOrder) else RestartOrder(0)
+    is_primary = view.server.phase is Phase.PRIMARY
+    conf = follow_target.primary_conf(view) if is_primary else follow_target.standby_conf(view)
+    timeout = order.timeout or view.settings.primary_start_timeout or 300
+    return start(view, Restart(conf=conf, timeout=timeout, order=order.id), keep_fence=is_primary)
+
+
+def bootstrap(view: View) -> Plan:
+    """Claims the right to initialize, then makes the cluster."""
+    claim = WriteInitialize("", upkeep.revision(view, "initialize"))
+    conf = replace(follow_target.primary_conf(view), postgresql=_bootstrap_postgresql(view))
+    return Plan((claim, StartJob(Bootstrap(conf=conf))), replace(view.memory, bootstrapping=True))
+
+
+def drop_claim(view: View) -> Plan:
+    """A bootstrap that failed, or whose maker is gone: the cluster was never made, somebody may try again."""
+    dropped = DeleteInitialize(upkeep.revision(view, "initialize"))
+    return Plan((dropped,), replace(view.memory, bootstrapping=False), wake_in=SOON, reason=view.memory.last_failure)
+
+
+def _bootstrap_postgresql(view: View) -> dict[str, object]:
+    section = (view.host.bootstrap or {}).get("postgresql")
+    return dict(section) if isinstance(section, dict) else {}
+
+
+def clone(view: View) -> Plan:
+    origin = follow_target.source(view)
+    plan = start(view, Clone(source=origin, conf=follow_target.standby_conf(view)))
+    return replace(plan, reason=f"from {origin.name}" if origin else "")
+
+
+def rewind(view: View) -> Plan:
+    origin = follow_target.leader_upstream(view)
+    plan = start(view, Rewind(source=origin, conf=follow_target.standby_conf(view)))
+    return replace(plan, reason=f"with {origin.name}" if origin else "")
+
+
+def rebuild(view: View) -> Plan:
+    """Removes the data directory and clones it anew; says why, and only where a rule allows it."""
+    origin = follow_target.source(view)
+    why = "ordered by an operator" if isinstance(view.order, ReinitOrder) else _why_rebuild(view)
+    plan = start(view, Rebuild(source=origin, conf=follow_target.standby_conf(view), why=why))
+    return replace(plan, reason=f"{why}; from {origin.name}" if origin else why)
+
+
+def _why_rebuild(view: View) -> str:
+    if divergence.diverged(view) is True:
+        cause = "pg_rewind failed" if view.memory.rewind_failed else "pg_rewind cannot be used"
+        return f"its data lies on another branch of history and {cause}"
+    return f"it failed to start {view.memory.start_failures} times: {view.memory.last_failure}"
+
+
+# --- the rest -------------------------------------------------------------------------------------------------------
+
+
+def cancel(view: View) -> Plan:
+    return upkeep.add(upkeep.quiet(view), CancelJob("the lease is lost"))
+
+
+def cancel_for_reinit(view: View) -> Plan:
+    return upkeep.add(upkeep.quiet(view), CancelJob("a reinitialize was ordered with force"))
+
+
+def unlead_pause(view: View) -> Plan:
+    guarded, memory = upkeep.fence(view, view.memory, armed=False)
+    return Plan((ReleaseLease(upkeep.revision(view, "leader")), *guarded), memory)
+
+
+def disarm(view: View) -> Plan:
+    """Pause: the fence leaves the server alone, by this decision."""
+    memory = view.memory
+    effects: upkeep.Effects = () if memory.fence_armed is False else (MoveFence(False),)
+    return Plan(effects, replace(memory, fence_armed=False))
+
+
+def quit_alien(view: View) -> Plan:
+    known = view.cluster.known_identifier if view.cluster else ""
+    own = view.server.system_identifier
+    return Plan(
+        (Quit(f"this data directory belongs to another cluster: its system identifier is {own}, the cluster's {known}"),)
+    )
+
+
+def say_bar(view: View) -> Plan:
+    return replace(upkeep.following(view), reason=ranking.bar(view), wake_in=SOON)
+
+
+def say_ahead(view: View) -> Plan:
+    names = ", ".join(ranking.ahead(view))
+    return replace(upkeep.following(view), reason=f"{names} should stand", wake_in=SOON)
+
+
+def ask_again(view: View) -> Plan:
+    names = ", ".join(ranking.unheard(view))
+    return replace(upkeep.following(view), reason=names, wake_in=0.05)
+
+
+def follow(view: View) -> Plan:
+    leader = view.cluster.leader_name if view.cluster else None
+    unsettled = view.server.replication_state != "streaming"
+    plan = upkeep.following(view)
+    return replace(plan, reason=f"leader {leader}", wake_in=1.0 if unsettled else None, wake_on_members=unsettled)
+
+
+def follow_soon(view: View) -> Plan:
+    return replace(upkeep.following(view), wake_in=SOON, wake_on_members=True)

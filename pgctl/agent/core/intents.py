@@ -1,0 +1,94 @@
+"""What an intent means in this view: whom it asks for, whether it is due, why it cannot be honoured. Pure."""
+
+from pgctl.agent.core.effects import Peer
+from pgctl.agent.core.view import View
+from pgctl.model.intent import Intent
+from pgctl.model.lsn import lag
+from pgctl.model.server import Phase
+
+GRACE = 10.0
+"""Seconds that the member an intent asks for has, once nobody leads, before others look after themselves."""
+
+
+def open_intent(view: View) -> Intent | None:
+    return view.cluster.intent if view.cluster else None
+
+
+def wait_for(view: View, intent: Intent) -> float:
+    """Seconds until the intent is due; 0 when it is due or carries no time."""
+    if intent.scheduled_at is None:
+        return 0.0
+    return max(0.0, intent.scheduled_at.timestamp() - view.wall)
+
+
+def overdue(view: View, intent: Intent) -> bool:
+    """A scheduled intent that was missed by more than one and a half loops is stale (ha.md H30)."""
+    at = intent.scheduled_at
+    return at is not None and view.wall - at.timestamp() > 1.5 * view.settings.loop_wait
+
+
+def objection(view: View, intent: Intent) -> str:
+    """Why the leader, me, cannot honour this intent; empty when it can, or when nothing is known against it yet."""
+    cluster = view.cluster
+    if cluster is None:
+        return ""
+    if intent.schedule_fault:
+        return f"its time cannot be read: {intent.schedule_fault}"
+    if intent.leader and intent.leader != view.me:
+        return f"it names {intent.leader} as leader, and {view.me} leads"
+    if intent.candidate == view.me:
+        return f"{view.me} leads already"
+    if overdue(view, intent):
+        return "its time has passed"
+    if intent.candidate and cluster.member(intent.candidate) is None:
+        return f"the candidate {intent.candidate} is not a member, or does not report"
+    if view.settings.pause and not intent.candidate:
+        return "in pause it must name a candidate"
+    if view.peers is not None and wait_for(view, intent) == 0 and not successors(view, intent):
+        return "no candidate is fit: " + ("; ".join(unfitness(view, intent)) or "there is no other member")
+    return ""
+
+
+def successors(view: View, intent: Intent | None = None) -> tuple[str, ...]:
+    """Names of the heard members that could take over now, the most advanced first."""
+    named = intent.candidate if intent else None
+    fit = [peer for peer in view.peers or () if (not named or peer.name == named) and not why_unfit(view, peer, intent)]
+    fit.sort(key=lambda peer: (-peer.lsn, -peer.tags.failover_priority, peer.name))
+    return tuple(peer.name for peer in fit)
+
+
+def unfitness(view: View, intent: Intent) -> list[str]:
+    named = intent.candidate
+    asked = [peer for peer in view.peers or () if not named or peer.name == named]
+    return [f"{peer.name} {why}" for peer in asked if (why := why_unfit(view, peer, intent))]
+
+
+def why_unfit(view: View, peer: Peer, intent: Intent | None = None) -> str:
+    """Why `peer` could not take over from me; empty when it could (ha.md FP1 to FP5)."""
+    cluster = view.cluster
+    if not peer.reachable:
+        return f"does not answer ({peer.problem})" if peer.problem else "does not answer"
+    if peer.tags.nofailover:
+        return "is tagged nofailover"
+    if peer.watchdog_failed:
+        return "has no working watchdog"
+    if cluster is not None and cluster.sync.active and view.settings.synchronous and not cluster.sync.lists(peer.name):
+        return "is not synchronous"
+    # The server's own position, fresher than /status; unknown while it is down.
+    mine = view.server.lsn or (cluster.status.optime if cluster else 0)
+    behind = lag(mine, peer.lsn)
+    if behind > view.settings.maximum_lag_on_failover:
+        return f"lags {behind} bytes, more than maximum_lag_on_failover"
+    if peer.primary:
+        return "is not a standby"
+    if intent is not None and intent.switchover and view.server.phase is Phase.PRIMARY and not _streams(view, peer.name):
+        return "does not stream from the leader"
+    return ""
+
+
+def _streams(view: View, name: str) -> bool:
+    """Whether `name` will get the last of my log while I stop: it streams from me, or from somebody else by design."""
+    member = view.cluster.member(name) if view.cluster else None
+    if member is not None and member.tags.replicatefrom not in (None, view.me):
+        return True
+    return any(sender.application_name == name and sender.state == "streaming" for sender in view.server.senders)

@@ -1,0 +1,47 @@
+"""The few things carried from cycle to cycle: one frozen value, replaced each cycle.
+
+Nothing that must survive a restart lives here; that lives in the store or in the data directory.
+"""
+
+from dataclasses import dataclass, field
+
+from pgctl.model.cluster import Status
+from pgctl.model.conf import Conf
+from pgctl.model.member import Member
+from pgctl.model.settings import Settings
+from pgctl.units import Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """All-default means: a fresh agent."""
+
+    leaderless_since: Instant | None = None
+    former_leader: str | None = None
+    known_members: tuple[Member, ...] = ()
+    """Members of the last view that had a leader: who must be heard in a race."""
+    settings: Settings = Settings()
+    """The last ones read; used while the store cannot be read."""
+    conf: Conf | None = None
+    """The configuration last written to the server."""
+    published: Member | None = None
+    status: Status | None = None
+    start_failures: int = 0
+    last_failure: str = ""
+    """Why the last start, clone or rewind failed."""
+    rewind_failed: bool = False
+    rebuilds: int = 0
+    retry_at: Instant = Instant(0)
+    """No new start, clone, rewind or rebuild before this."""
+    hung_since: Instant | None = None
+    bootstrapping: bool = False
+    """I claimed `initialize` and have not yet written an identifier into it."""
+    handover: str | None = None
+    """The member I am stopping for; None when no switchover of mine is under way."""
+    fence_armed: bool | None = None
+    """What the fence was last told; None: not yet told by this agent."""
+    role_called: str = ""
+    """The role that callbacks were last told."""
+    slots_seen: tuple[tuple[str, Instant], ...] = field(default=())
+    """Member slot name → when its member was last registered (for retention)."""
+    last_rule: str = ""

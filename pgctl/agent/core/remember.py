@@ -1,0 +1,66 @@
+"""What this view adds to the memory, before anything is decided. Pure: (view) → memory."""
+
+from dataclasses import replace
+
+from pgctl.agent.core.job import Clone, Promote, Rebuild, Restart, Rewind, StartPrimary, StartStandby, Stop
+from pgctl.agent.core.memory import Memory
+from pgctl.agent.core.view import JobState, View
+from pgctl.model.server import Phase
+from pgctl.units import Instant
+
+
+def update(view: View) -> Memory:
+    """The memory with the store's, the server's and the job's news in it."""
+    memory = _of_cluster(view, view.memory)
+    hung = (memory.hung_since or view.now) if view.server.phase is Phase.HUNG else None
+    memory = replace(memory, hung_since=hung)
+    if view.job is not None and view.job.ended:
+        memory = _of_job(view, view.job, memory)
+    return memory
+
+
+def _of_cluster(view: View, memory: Memory) -> Memory:
+    cluster = view.cluster
+    if cluster is None:
+        return memory
+    if cluster.leader is None:
+        since = memory.leaderless_since if memory.leaderless_since is not None else view.now
+        return replace(memory, settings=cluster.settings, leaderless_since=since)
+    handover = memory.handover if cluster.leader.name == view.me else None
+    bootstrapping = memory.bootstrapping and cluster.known_identifier is None
+    return replace(
+        memory,
+        settings=cluster.settings,
+        leaderless_since=None,
+        former_leader=cluster.leader.name,
+        known_members=cluster.members,
+        handover=handover,
+        bootstrapping=bootstrapping,
+    )
+
+
+def _of_job(view: View, ended: JobState, memory: Memory) -> Memory:
+    """A deed that worked clears what failed before; one that failed is tried again later, each time later."""
+    job = ended.job
+    if ended.ok:
+        fresh = isinstance(job, (Rewind, Clone, Rebuild, Promote, StartPrimary, StartStandby, Restart))
+        memory = replace(memory, last_failure="", retry_at=Instant(0), start_failures=0 if fresh else memory.start_failures)
+        if isinstance(job, (Clone, Rebuild)):
+            memory = replace(memory, rewind_failed=False)
+        # Deeds write the configuration they were given, and change what was published: both are looked at afresh.
+        return replace(memory, conf=None)
+    failures = memory.start_failures + 1
+    memory = replace(
+        memory,
+        conf=None,
+        last_failure=ended.message,
+        start_failures=failures,
+        retry_at=Instant(view.now + min(10.0, 0.25 * 2 ** min(failures, 8))),
+    )
+    if isinstance(job, Rewind):
+        memory = replace(memory, rewind_failed=True)
+    if isinstance(job, Rebuild):
+        memory = replace(memory, rebuilds=memory.rebuilds + 1)
+    if isinstance(job, Stop):
+        memory = replace(memory, handover=None)
+    return memory

@@ -1,0 +1,1 @@
+"""One table of rules for each situation, in the order in which they are tried."""

@@ -1,0 +1,37 @@
+"""Somebody else holds the lease: be a standby of theirs, on their branch of history."""
+
+from pgctl.agent.core import cluster_facts, deeds, facts
+from pgctl.agent.core.table import rule
+
+FOLLOW = (
+    rule("follow.10", "a primary, and the lease is another's: stop at once", [facts.primary], deeds.stop_now),
+    rule("follow.15", "the server does not answer: stop it", [facts.hung_too_long], deeds.stop_now),
+    rule(
+        "follow.20",
+        "a reinitialize was ordered: build the data anew",
+        [facts.reinit_ordered, cluster_facts.source_known],
+        deeds.rebuild,
+    ),
+    rule("follow.30", "a restart was ordered", [facts.restart_ordered, facts.up], deeds.restart),
+    rule("follow.35", "the last try failed a moment ago: wait", [facts.too_soon], deeds.wait_for_retry),
+    rule("follow.40", "my data left the leader's branch: rewind it", [facts.diverged, facts.rewindable], deeds.rewind),
+    rule(
+        "follow.50",
+        "my data left the leader's branch and cannot be rewound: build it anew",
+        [facts.diverged, facts.rebuild_allowed, cluster_facts.source_known],
+        deeds.rebuild,
+    ),
+    rule(
+        "follow.60",
+        "my data left the leader's branch: an operator must reinitialize it",
+        [facts.diverged],
+        deeds.follow_soon,
+    ),
+    rule(
+        "follow.70",
+        "replay stands still for want of a setting that the primary has raised: restart",
+        [facts.starved],
+        deeds.restart,
+    ),
+    rule("follow.90", "in order", [], deeds.follow),
+)

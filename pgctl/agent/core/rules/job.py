@@ -1,0 +1,26 @@
+"""A long deed is under way: let it go on, unless the lease it needs is gone."""
+
+from pgctl.agent.core import deeds, facts
+from pgctl.agent.core.table import rule
+
+JOB = (
+    rule(
+        "job.10",
+        "the lease is lost before the promotion's point of no return: call it off",
+        [facts.promoting_revocably, facts.lease_lost],
+        deeds.cancel,
+    ),
+    rule(
+        "job.20",
+        "the lease is lost while a primary starts: call it off",
+        [facts.starting_as_primary, facts.lease_lost],
+        deeds.cancel,
+    ),
+    rule(
+        "job.30",
+        "a forced reinitialize was ordered: cut the deed short",
+        [facts.reinit_forced, facts.interruptible],
+        deeds.cancel_for_reinit,
+    ),
+    rule("job.90", "the deed goes on", [], deeds.wait),
+)

@@ -1,0 +1,37 @@
+"""I hold the lease: keep the primary, keep the cluster's keys, and hand over in order when asked."""
+
+from pgctl.agent.core import cluster_facts, deeds, facts
+from pgctl.agent.core.table import rule
+
+LEAD = (
+    rule(
+        "lead.10",
+        "the key names me, and by my clock I hold nothing: take it over on my lease",
+        [facts.unclaimed],
+        deeds.reclaim,
+    ),
+    rule(
+        "lead.20",
+        "renewals fail and the lease is nearly out: stop in order",
+        [facts.primary, facts.lease_nearly_out],
+        deeds.stop_fast,
+    ),
+    rule("lead.30", "the server does not answer: stop it", [facts.hung_too_long], deeds.stop_now),
+    rule("lead.35", "the last try failed a moment ago: wait", [facts.standby, facts.too_soon], deeds.wait_for_retry),
+    rule("lead.40", "I lead and am still a standby: promote", [facts.standby, cluster_facts.promotable], deeds.promote),
+    rule("lead.50", "the server is on its way: wait", [facts.no_primary], deeds.wait_soon),
+    rule(
+        "lead.60",
+        "an intent that cannot be honoured: close it with its reason",
+        [cluster_facts.intent_objectionable],
+        deeds.close_intent,
+    ),
+    rule(
+        "lead.70",
+        "an intent asks for another leader, who is fit: stop in order",
+        [cluster_facts.intent_asks_me_to_leave],
+        deeds.step_aside,
+    ),
+    rule("lead.80", "a restart was ordered", [facts.restart_ordered], deeds.restart),
+    rule("lead.90", "all is well", [], deeds.lead),
+)

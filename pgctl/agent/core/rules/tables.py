@@ -1,0 +1,25 @@
+"""The nine tables by situation, in the order in which situations are tried."""
+
+from pgctl.agent.core.rules.alien import ALIEN
+from pgctl.agent.core.rules.cut import CUT
+from pgctl.agent.core.rules.down import DOWN
+from pgctl.agent.core.rules.empty import EMPTY
+from pgctl.agent.core.rules.follow import FOLLOW
+from pgctl.agent.core.rules.job import JOB
+from pgctl.agent.core.rules.lead import LEAD
+from pgctl.agent.core.rules.paused import PAUSED
+from pgctl.agent.core.rules.race import RACE
+from pgctl.agent.core.situation import Situation
+from pgctl.agent.core.table import Rule
+
+TABLES: dict[Situation, tuple[Rule, ...]] = {
+    Situation.JOB: JOB,
+    Situation.CUT: CUT,
+    Situation.PAUSED: PAUSED,
+    Situation.ALIEN: ALIEN,
+    Situation.EMPTY: EMPTY,
+    Situation.DOWN: DOWN,
+    Situation.RACE: RACE,
+    Situation.LEAD: LEAD,
+    Situation.FOLLOW: FOLLOW,
+}

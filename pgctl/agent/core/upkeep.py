@@ -1,0 +1,149 @@
+"""What every situation keeps in order beside its own deed: fence, configuration, slots, member key, status, history.
+
+Level, not edge: each step compares what is with what should be, and is left out when they agree.
+"""
+
+from dataclasses import replace
+
+from pgctl.agent.core import cluster_facts, follow_target, intents, report, slots
+from pgctl.agent.core.effects import (
+    Answer,
+    CloseIntent,
+    MoveFence,
+    Publish,
+    Request,
+    RunCallback,
+    SetSlots,
+    WriteConf,
+    WriteConfig,
+    WriteHistory,
+    WriteInitialize,
+    WriteStatus,
+)
+from pgctl.agent.core.memory import Memory
+from pgctl.agent.core.table import Plan
+from pgctl.agent.core.view import View
+from pgctl.model.cluster import Revision
+from pgctl.model.conf import Conf, SlotPlan
+from pgctl.model.server import Phase
+
+Effects = tuple[Request[Answer], ...]
+
+
+def publish(view: View, memory: Memory) -> tuple[Effects, Memory]:
+    """My member key, if what I would say differs from what the store holds.
+
+    Once in each life of an agent in any case: a key that an earlier life wrote hangs on that life's lease.
+    """
+    if view.cluster is None:
+        return (), memory
+    wanted = report.member(view)
+    if view.cluster.member(view.me) == wanted and memory.published is not None:
+        return (), memory
+    return (Publish(wanted),), replace(memory, published=wanted)
+
+
+def fence(view: View, memory: Memory, *, armed: bool) -> tuple[Effects, Memory]:
+    if memory.fence_armed is armed:
+        return (), memory
+    return (MoveFence(armed),), replace(memory, fence_armed=armed)
+
+
+def conf(view: View, memory: Memory, wanted: Conf) -> tuple[Effects, Memory]:
+    if memory.conf == wanted or view.server.phase not in (Phase.PRIMARY, Phase.STANDBY, Phase.STARTING):
+        return (), memory
+    return (WriteConf(wanted),), replace(memory, conf=wanted)
+
+
+def callback(view: View, memory: Memory, role: str) -> tuple[Effects, Memory]:
+    """on_start the first time a role is seen, on_role_change when it differs from the one last told."""
+    if memory.role_called == role:
+        return (), memory
+    action = "on_role_change" if memory.role_called else "on_start"
+    return (RunCallback(action, role),), replace(memory, role_called=role)
+
+
+def leading(view: View) -> Plan:
+    """A leader with a running primary: repair the cluster's keys, keep slots, say where I am."""
+    cluster, server, memory = view.cluster, view.server, view.memory
+    if cluster is None:
+        return Plan(memory=memory)
+    effects: list[Request[Answer]] = []
+    guarded, memory = fence(view, memory, armed=not view.settings.pause)
+    effects += guarded
+    if cluster.known_identifier is None and server.system_identifier:
+        effects.append(WriteInitialize(server.system_identifier, cluster.revision("initialize")))
+    if cluster.config is None and view.host.bootstrap is not None:
+        effects.append(WriteConfig(view.host.bootstrap, cluster.revision("config")))
+    effects += _fulfilled(view)
+    configured, memory = conf(view, memory, follow_target.primary_conf(view))
+    effects += configured
+    change = slots.plan(view, leading=True)
+    if change != SlotPlan():
+        effects.append(SetSlots(change))
+    if server.timeline and server.timeline > 1 and cluster.history.timeline != server.timeline:
+        effects.append(WriteHistory(server.timeline, cluster.history, view.settings.max_timelines_history))
+    status = report.status(view)
+    if status != cluster.status:
+        effects.append(WriteStatus(status))
+    published, memory = publish(view, memory)
+    called, memory = callback(view, memory, "primary")
+    memory = replace(memory, slots_seen=slots.retained(view).seen)
+    return Plan((*effects, *published, *called), memory)
+
+
+def _fulfilled(view: View) -> Effects:
+    """A switchover away from somebody else, now that I lead: done, or done with another candidate."""
+    intent = intents.open_intent(view)
+    if (
+        view.cluster is None
+        or intent is None
+        or view.server.phase is not Phase.PRIMARY
+        or not cluster_facts.intent_fulfilled(view)
+    ):
+        return ()
+    other = intent.candidate not in (None, view.me)
+    reason = f"{view.me} took over, not {intent.candidate}" if other else ""
+    return (CloseIntent(intent, view.cluster.revision("failover"), reason),)
+
+
+def following(view: View) -> Plan:
+    """A running standby: the fence lets go, the upstream is right, the slots for those who cascade from me exist."""
+    memory = view.memory
+    if view.server.phase is Phase.PRIMARY:
+        published, memory = publish(view, memory)
+        return Plan(published, memory)
+    guarded, memory = fence(view, memory, armed=False)
+    configured: Effects = ()
+    if memory.conf is not None or (view.cluster is not None and view.cluster.leader is not None):
+        # Nobody leads and nothing is known of what the server was told: it keeps the upstream that it has.
+        configured, memory = conf(view, memory, follow_target.standby_conf(view))
+    change = slots.plan(view, leading=False)
+    arranged: Effects = (SetSlots(change),) if change != SlotPlan() else ()
+    published, memory = publish(view, memory)
+    called: Effects = ()
+    if view.server.phase is Phase.STANDBY:
+        called, memory = callback(view, memory, "replica")
+    return Plan((*guarded, *configured, *arranged, *published, *called), memory)
+
+
+def quiet(view: View) -> Plan:
+    """Nothing but the member key: the server is in a job's hands, or there is none."""
+    published, memory = publish(view, view.memory)
+    return Plan(published, memory)
+
+
+def unguarded(view: View) -> Plan:
+    """As `quiet`, for a server that is down while I do not lead: nothing of it needs the fence any more."""
+    guarded, memory = fence(view, view.memory, armed=False)
+    published, memory = publish(view, memory)
+    return Plan((*guarded, *published), memory)
+
+
+def add(plan: Plan, *effects: Request[Answer], **changes: object) -> Plan:
+    """`plan` with further effects after its own, and with fields replaced."""
+    return replace(plan, effects=(*plan.effects, *effects), **changes)  # type: ignore[arg-type]
+
+
+def revision(view: View, key: str) -> Revision:
+    return view.cluster.revision(key) if view.cluster else Revision(0)

@@ -1,0 +1,127 @@
+"""Laws of the core, over views that nobody would think of."""
+
+from hypothesis import given, settings
+
+from pgctl.agent.core import decide, needs
+from pgctl.agent.core import effects as e
+from pgctl.agent.core import job as j
+from pgctl.agent.core.rules.tables import TABLES
+from pgctl.agent.core.situation import Situation, situation
+from pgctl.agent.core.view import View
+from pgctl.model.server import Phase
+from tests.laws.views import views
+
+MANY = settings(max_examples=300, deadline=None)
+
+
+def jobs(view: View) -> list[j.Job]:
+    return [effect.job for effect in decide.decide(view).effects if isinstance(effect, e.StartJob)]
+
+
+@MANY
+@given(views())
+def test_deciding_is_total_and_repeatable(view: View) -> None:
+    """Law 1: the same view, the same decision; and there always is one, which wakes again in time."""
+    first, second = decide.decide(view), decide.decide(view)
+    assert first == second
+    assert view.now <= first.wake_at <= view.now + view.settings.loop_wait
+    needs.peers(view)
+    needs.upstream_history(view)
+
+
+@MANY
+@given(views())
+def test_at_most_one_deed_and_none_beside_another(view: View) -> None:
+    """INV27: at most one long deed at a time."""
+    assert len(jobs(view)) <= (0 if situation(view) is Situation.JOB else 1)
+
+
+@MANY
+@given(views())
+def test_a_promotion_comes_with_the_lease(view: View) -> None:
+    """INV1: only in a cycle that takes the leader key, or that sees it as mine and holds it by its own clock."""
+    decision = decide.decide(view)
+    for job in jobs(view):
+        if isinstance(job, j.Promote | j.StartPrimary):
+            takes = any(isinstance(effect, e.HoldLease) for effect in decision.effects)
+            mine = view.cluster is not None and view.cluster.leader_name == view.me and view.lease.held
+            assert takes or mine
+
+
+@MANY
+@given(views())
+def test_the_key_is_taken_before_the_server_becomes_writable(view: View) -> None:
+    """Stopping after any effect is safe: the lease comes first, the deed after it."""
+    kinds = [type(effect) for effect in decide.decide(view).effects]
+    if e.HoldLease in kinds and e.StartJob in kinds:
+        assert kinds.index(e.HoldLease) < kinds.index(e.StartJob)
+
+
+@MANY
+@given(views())
+def test_a_member_tagged_nofailover_never_stands(view: View) -> None:
+    """INV8: except as a server that is the primary already."""
+    if view.host.tags.nofailover and view.server.phase is not Phase.PRIMARY:
+        assert not any(isinstance(effect, e.HoldLease) for effect in decide.decide(view).effects)
+
+
+@MANY
+@given(views())
+def test_another_clusters_data_is_never_touched(view: View) -> None:
+    """INV23: not started, followed, promoted or removed."""
+    if situation(view) is Situation.ALIEN:
+        assert jobs(view) == []
+
+
+@MANY
+@given(views())
+def test_pause_touches_nothing_without_an_order(view: View) -> None:
+    """INV26: no start, stop or promotion but by an order, or to finish the handover that an order began."""
+    cluster = view.cluster
+    if situation(view) is not Situation.PAUSED or cluster is None:
+        return
+    ordered = view.order is not None or cluster.intent is not None or view.memory.handover is not None
+    back = view.server.phase is Phase.DOWN and view.server.control is not None and view.server.control.state == "shut down"
+    if not ordered and not back:
+        assert jobs(view) == []
+    assert not any(isinstance(effect, e.SetSlots) and effect.plan.drop for effect in decide.decide(view).effects)
+
+
+@MANY
+@given(views())
+def test_the_lead_is_given_up_only_by_a_server_that_cannot_write(view: View) -> None:
+    """INV17: stopped, or no primary; or another cluster's data, which was never this cluster's primary."""
+    released = any(isinstance(effect, e.ReleaseLease) for effect in decide.decide(view).effects)
+    alien = situation(view) is Situation.ALIEN or decide.decide(view).rule == "paused.05"
+    if released and not alien:
+        assert view.server.phase is not Phase.PRIMARY
+
+
+@MANY
+@given(views())
+def test_data_is_removed_only_where_it_is_allowed(view: View) -> None:
+    """INV22: by an operator's order, or where it cannot follow and rebuilding is allowed; never while I lead."""
+    for job in jobs(view):
+        if isinstance(job, j.Rebuild):
+            assert job.why and job.rule
+            assert view.cluster is not None and view.cluster.leader_name not in (None, view.me)
+            assert view.order is not None or view.host.rebuild_allowed
+
+
+@MANY
+@given(views())
+def test_a_primary_that_sees_another_leader_stops(view: View) -> None:
+    """INV4."""
+    if situation(view) is Situation.FOLLOW and view.server.phase is Phase.PRIMARY:
+        assert [type(job) for job in jobs(view)] == [j.Stop]
+
+
+def test_ids_are_unique_numbered_and_the_last_row_always_matches() -> None:
+    seen: set[str] = set()
+    for name, table in TABLES.items():
+        assert 1 <= len(table) <= 12, f"{name} has {len(table)} rows: it was two situations"
+        assert table[-1].when == ()
+        numbers = [int(row.id.removeprefix(f"{name}.")) for row in table]
+        assert numbers == sorted(numbers)
+        assert not seen & {row.id for row in table}
+        seen |= {row.id for row in table}

@@ -1,0 +1,324 @@
+"""Reads a scenario: a few lines that say a view in words, `=>` the rule, and the effects that must follow.
+
+# why this scenario exists
+me b  bootstrap  nofailover  priority 2        who I am, and my tags
+cluster  ttl 30  pause  optime 0/5000000  timeline 3  initialize 7000000000000000001  identifier none
+leader a [mine]                                no line: nobody leads
+member a  primary  [state running]  timeline 3  lsn 0/50  [nofailover] [clonefrom] [noaddress]
+server standby  timeline 3  lsn 0/50  streaming  control "shut down"  rewind  silent 20
+peer c  lsn 0/50  [primary] [unreachable] [stale] [nofailover] [priority 2]
+history 4  3 0/5000000                         the leader's: timeline, then (timeline, switch point) pairs
+lease 20                                       seconds left; no line: not held
+intent  leader a  candidate b  at +60  fault
+job promote  [irrevocable]  |  job promote ended ok  |  job start ended failed
+order restart  |  order reinit  [force]
+memory  leaderless 3  handover b  failures 2  retry 5  rewind-failed  rebuilds 3  former a  fence armed
+=> race.85  nobody I must hear from is missing, and nobody is ahead of me
+   HoldLease; StartJob promote
+"""
+
+import shlex
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from pgctl.agent.core import effects as e
+from pgctl.agent.core import job as j
+from pgctl.agent.core.memory import Memory
+from pgctl.agent.core.view import Host, JobState, Lease, Order, ReinitOrder, RestartOrder, View
+from pgctl.model import lsn as lsns
+from pgctl.model.cluster import Cluster, Leader, Revision, Status
+from pgctl.model.history import History, HistoryLine
+from pgctl.model.intent import Intent
+from pgctl.model.lsn import Lsn
+from pgctl.model.member import Member, MemberName, PendingParameter, Tags
+from pgctl.model.server import ControlData, Phase, Postmaster, ServerState, WalSender
+from pgctl.model.settings import Settings, SyncMode
+from pgctl.model.sync import SyncState
+from pgctl.model.timeline import Switch, TimelineHistory
+from pgctl.units import Instant, Wall
+
+NOW, WALL, IDENTIFIER = Instant(1000.0), Wall(1_700_000_000.0), "7000000000000000001"
+JOBS: dict[str, j.Job] = {
+    "promote": j.Promote(),
+    "stop": j.Stop(),
+    "handover": j.Stop(handover=True),
+    "start": j.StartStandby(),
+    "start-primary": j.StartPrimary(),
+    "clone": j.Clone(),
+    "rewind": j.Rewind(),
+    "rebuild": j.Rebuild(),
+    "restart": j.Restart(),
+    "bootstrap": j.Bootstrap(),
+}
+
+
+@dataclass
+class Words:
+    """The words of one line: flags, and values that follow their name."""
+
+    words: list[str]
+    used: set[int] = field(default_factory=set)
+
+    def flag(self, name: str) -> bool:
+        if name in self.words:
+            self.used.add(self.words.index(name))
+            return True
+        return False
+
+    def value(self, name: str, default: str = "") -> str:
+        if name not in self.words:
+            return default
+        at = self.words.index(name)
+        self.used |= {at, at + 1}
+        return self.words[at + 1]
+
+    def first(self) -> str:
+        self.used.add(0)
+        return self.words[0]
+
+    def check(self, line: str) -> None:
+        unknown = [word for at, word in enumerate(self.words) if at not in self.used]
+        if unknown:
+            raise ValueError(f"not understood: {' '.join(unknown)} in: {line}")
+
+    def lsn(self, name: str = "lsn") -> Lsn | None:
+        text = self.value(name)
+        return lsns.parse(text) if text else None
+
+    def number(self, name: str) -> int | None:
+        text = self.value(name)
+        return int(text) if text else None
+
+
+@dataclass
+class Draft:
+    """A view in the making."""
+
+    host: Host = Host(MemberName("me"), "postgres://10.0.0.9:5432/postgres", "http://10.0.0.9:8008/patroni", "4.1.0")
+    cluster: Cluster | None = field(
+        default_factory=lambda: Cluster("test", initialize=IDENTIFIER, config={}, history=History((), True))
+    )
+    server: ServerState = ServerState(Phase.STANDBY, system_identifier=IDENTIFIER)
+    peers: list[e.Peer] | None = None
+    upstream_history: TimelineHistory | None = None
+    lease: Lease = Lease()
+    job: JobState | None = None
+    order: Order | None = None
+    memory: Memory = Memory()
+
+
+def read(lines: list[str]) -> View:
+    """The view that the lines before `=>` describe. Raises ValueError on a word that it does not know."""
+    draft = Draft()
+    for line in lines:
+        name, *rest = shlex.split(line, comments=True) or [""]
+        if name:
+            words = Words(rest)
+            READERS[name](draft, words)
+            words.check(line)
+    peers = tuple(draft.peers) if draft.peers is not None else None
+    if draft.cluster is not None and draft.memory.known_members == ():
+        draft.memory = replace(draft.memory, known_members=draft.cluster.members)
+    view = View(NOW, WALL, draft.host, draft.server, draft.cluster, "" if draft.cluster else "no answer", peers)
+    return replace(
+        view,
+        memory=draft.memory,
+        upstream_history=draft.upstream_history,
+        history_asked=draft.upstream_history is not None,
+        lease=draft.lease,
+        job=draft.job,
+        order=draft.order,
+    )
+
+
+def tags(words: Words) -> Tags:
+    return Tags(
+        nofailover=words.flag("nofailover"),
+        failover_priority=words.number("priority") or 1,
+        clonefrom=words.flag("clonefrom"),
+        replicatefrom=words.value("replicatefrom") or None,
+        nostream=words.flag("nostream"),
+    )
+
+
+def me(draft: Draft, words: Words) -> None:
+    bootstrap = {"ttl": 30} if words.flag("bootstrap") else None
+    draft.host = replace(
+        draft.host,
+        name=MemberName(words.first()),
+        tags=tags(words),
+        bootstrap=bootstrap,
+        rebuild_allowed=not words.flag("no-rebuild"),
+    )
+
+
+def cluster(draft: Draft, words: Words) -> None:
+    if words.flag("unreadable"):
+        draft.cluster = None
+        draft.memory = replace(draft.memory, settings=Settings(ttl=30, pause=words.flag("pause")))
+        return
+    assert draft.cluster is not None
+    start = words.number("primary_start_timeout")
+    settings = Settings(
+        ttl=float(words.value("ttl", "30")),
+        pause=words.flag("pause"),
+        synchronous_mode=SyncMode.ON if words.flag("synchronous") else SyncMode.OFF,
+        check_timeline=words.flag("check_timeline"),
+        primary_start_timeout=300 if start is None else start,
+    )
+    initialize: str | None = words.value("initialize", IDENTIFIER)
+    initialize = {"none": None, "empty": ""}.get(str(initialize), initialize)
+    timeline = words.number("timeline") or 1
+    lines = tuple(HistoryLine(past, Lsn(past * 0x1000000), "") for past in range(1, timeline))
+    standbys = words.value("sync")
+    draft.cluster = replace(
+        draft.cluster,
+        settings=settings,
+        initialize=initialize,
+        config=None if words.flag("noconfig") else {},
+        status=Status(words.lsn("optime") or Lsn(0)),
+        history=History(lines, True),
+        sync=SyncState(standbys.split(",")[0], tuple(standbys.split(",")[1:])) if standbys else SyncState(),
+        revisions={"initialize": Revision(3), "config": Revision(4), "sync": Revision(5)},
+    )
+
+
+def leader(draft: Draft, words: Words) -> None:
+    assert draft.cluster is not None
+    draft.cluster = replace(
+        draft.cluster,
+        leader=Leader(MemberName(words.first()), Revision(7), words.flag("mine")),
+        revisions={**draft.cluster.revisions, "leader": Revision(7)},
+    )
+
+
+def member(draft: Draft, words: Words) -> None:
+    assert draft.cluster is not None
+    name = words.first()
+    role = next((role for role in ("primary", "replica", "uninitialized", "demoted") if words.flag(role)), "replica")
+    number = len(draft.cluster.members) + 1
+    address = not words.flag("noaddress")
+    found = Member(
+        MemberName(name),
+        conn_url=f"postgres://10.0.0.{number}:5432/postgres" if address else None,
+        api_url=f"http://10.0.0.{number}:8008/patroni" if address else None,
+        state=words.value("state", "running"),
+        role=role,
+        timeline=words.number("timeline"),
+        xlog_location=words.lsn(),
+        tags=tags(words),
+    )
+    draft.cluster = replace(draft.cluster, members=(*draft.cluster.members, found))
+
+
+def server(draft: Draft, words: Words) -> None:
+    phase = Phase(words.first())
+    at, timeline = words.lsn(), words.number("timeline") or 1
+    state = words.value("control")
+    foreign = words.flag("foreign")
+    identifier = "7999999999999999999" if foreign else IDENTIFIER
+    hung = words.number("silent")
+    senders = tuple(
+        WalSender("replicator", name, None, "streaming", "async", 0)
+        for name in filter(None, words.value("sends").split(","))
+    )
+    draft.server = ServerState(
+        phase,
+        postmaster=Postmaster(99, 1.0),
+        control=ControlData(state, identifier, words.lsn("checkpoint") or Lsn(0), timeline) if state else None,
+        system_identifier=None if phase is Phase.EMPTY else identifier,
+        timeline=timeline,
+        lsn=at,
+        receive_lsn=at,
+        replay_lsn=at,
+        replication_state="streaming" if words.flag("streaming") else None,
+        can_rewind=words.flag("rewind"),
+        senders=senders,
+        replay_paused=words.flag("starved"),
+        pending_restart=(PendingParameter("max_connections", "50", "150"),) if "starved" in words.words else (),
+    )
+    if hung is not None:
+        draft.memory = replace(draft.memory, hung_since=Instant(NOW - hung))
+
+
+def peer(draft: Draft, words: Words) -> None:
+    found = e.Peer(
+        words.first(),
+        reachable=not words.flag("unreachable"),
+        primary=words.flag("primary"),
+        lsn=words.lsn() or Lsn(0),
+        looked=not words.flag("stale"),
+        tags=tags(words),
+    )
+    draft.peers = [*(draft.peers or []), found]
+
+
+def nopeers(draft: Draft, words: Words) -> None:
+    draft.peers = []
+
+
+def history(draft: Draft, words: Words) -> None:
+    timeline = int(words.first())
+    rest = words.words[1:]
+    words.used |= set(range(len(words.words)))
+    switches = tuple(Switch(int(rest[at]), lsns.parse(rest[at + 1])) for at in range(0, len(rest), 2))
+    draft.upstream_history = TimelineHistory(timeline, switches)
+
+
+def lease(draft: Draft, words: Words) -> None:
+    draft.lease = Lease(True, Instant(NOW + float(words.first())))
+
+
+def intent(draft: Draft, words: Words) -> None:
+    assert draft.cluster is not None
+    at = words.value("at")
+    when = datetime.fromtimestamp(WALL + float(at), UTC) if at else None
+    fault = "not a time" if words.flag("fault") else ""
+    found = Intent(words.value("leader") or None, words.value("candidate") or None, when, fault)
+    draft.cluster = replace(draft.cluster, intent=found, revisions={**draft.cluster.revisions, "failover": Revision(9)})
+
+
+def job(draft: Draft, words: Words) -> None:
+    name = words.first()
+    ended, ok, failed = words.flag("ended"), words.flag("ok"), words.flag("failed")
+    draft.job = JobState(JOBS[name], Instant(NOW - 1), ended, ok, "it broke" if failed else "", words.flag("irrevocable"))
+
+
+def order(draft: Draft, words: Words) -> None:
+    kind = words.first()
+    force = words.flag("force")
+    draft.order = RestartOrder(1) if kind == "restart" else ReinitOrder(1, force)
+
+
+def memory(draft: Draft, words: Words) -> None:
+    since, retry = words.number("leaderless"), words.number("retry")
+    draft.memory = replace(
+        draft.memory,
+        leaderless_since=Instant(NOW - since) if since is not None else None,
+        former_leader=words.value("former") or None,
+        handover=words.value("handover") or None,
+        start_failures=words.number("failures") or 0,
+        last_failure="it broke" if words.flag("failed") or retry else "",
+        retry_at=Instant(NOW + (retry or 0)) if retry else Instant(0),
+        rewind_failed=words.flag("rewind-failed"),
+        rebuilds=words.number("rebuilds") or 0,
+        bootstrapping=words.flag("bootstrapping"),
+        fence_armed={"armed": True, "open": False, "": None}[words.value("fence")],
+    )
+
+
+READERS = {
+    "me": me,
+    "cluster": cluster,
+    "leader": leader,
+    "member": member,
+    "server": server,
+    "peer": peer,
+    "nopeers": nopeers,
+    "history": history,
+    "lease": lease,
+    "intent": intent,
+    "job": job,
+    "order": order,
+    "memory": memory,
+}

@@ -1,0 +1,78 @@
+"""Every scenario: the view in text gives this rule and these effects. `pytest --rewrite` writes what it gives now."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pgctl.agent.core import decide, remember
+from pgctl.agent.core import effects as e
+from pgctl.agent.core import job as j
+from pgctl.agent.core.rules.tables import TABLES
+from pgctl.agent.core.view import Decision
+from tests.scenarios import reader
+
+HERE = Path(__file__).parent
+FILES = sorted(HERE.glob("*.txt"))
+
+
+def show(decision: Decision) -> list[str]:
+    """The lines below `=>`: the rule and its words, then the effects."""
+    reason = f"  ({decision.reason})" if decision.reason else ""
+    effects = "; ".join(word(effect) for effect in decision.effects) or "nothing"
+    return [f"=> {decision.rule}  {decision.sentence}{reason}", f"   {effects}"]
+
+
+def word(effect: object) -> str:
+    """One effect in a few words."""
+    match effect:
+        case e.StartJob(job):
+            extra = [job.source.name] if isinstance(job, j.Clone | j.Rebuild | j.Rewind) and job.source else []
+            if isinstance(job, j.Stop):
+                extra = [str(job.mode), *(["handover"] if job.handover else [])]
+            if isinstance(job, j.StartStandby | j.StartPrimary):
+                upstream = job.conf.upstream
+                extra = [
+                    "as a standby of " + (upstream.name if upstream else "nobody") if job.conf.standby else "as a primary"
+                ]
+            return " ".join(["StartJob", job.name, *extra])
+        case e.MoveFence(armed):
+            return "MoveFence armed" if armed else "MoveFence open"
+        case e.WriteConf(conf):
+            upstream = conf.upstream
+            return f"WriteConf following {upstream.name}" if upstream else "WriteConf"
+        case e.CloseIntent(_, _, reason):
+            return f"CloseIntent: {reason}" if reason else "CloseIntent"
+        case e.RunCallback(action, role):
+            return f"RunCallback {action} {role}"
+        case e.WriteInitialize(value):
+            return f"WriteInitialize {value or 'empty'}"
+    return type(effect).__name__
+
+
+def blocks(path: Path) -> list[list[str]]:
+    return [block.split("\n") for block in path.read_text().strip("\n").split("\n\n")]
+
+
+def replay(block: list[str]) -> list[str]:
+    """The block with what the core says now below `=>`."""
+    given = [line for line in block if not line.startswith(("=>", "   "))]
+    view = reader.read([line for line in given if not line.startswith("#")])
+    view = replace(view, memory=remember.update(view))
+    return [*given, *show(decide.decide(view))]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_scenarios(path: Path, request: pytest.FixtureRequest) -> None:
+    before = blocks(path)
+    now = [replay(block) for block in before]
+    if request.config.getoption("--rewrite"):
+        path.write_text("\n\n".join("\n".join(block) for block in now) + "\n")
+    else:
+        assert now == before
+
+
+def test_every_rule_has_a_scenario() -> None:
+    text = "\n".join(path.read_text() for path in FILES)
+    missing = [row.id for table in TABLES.values() for row in table if f"=> {row.id}  " not in text]
+    assert missing == []
