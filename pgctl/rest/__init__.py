@@ -1,0 +1,1 @@
+"""The wire between members, and from the command line to a member."""
