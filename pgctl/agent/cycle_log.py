@@ -1,0 +1,42 @@
+"""One line a cycle: INFO when the rule or its reason changes, DEBUG else. Decides nothing."""
+
+import logging
+import re
+
+from pgctl.agent.core.effects import Answer
+from pgctl.agent.core.view import Decision, View
+from pgctl.model import lsn as lsns
+from pgctl.units import show_seconds
+
+log = logging.getLogger(__name__)
+
+
+class CycleLog:
+    """Remembers what was said last. Numbers in a reason do not make it another one."""
+
+    def __init__(self) -> None:
+        self._last = ""
+
+    def write(self, view: View, decision: Decision, lease_left: float, cut_short: Answer | None) -> None:
+        said = f"{decision.rule} {re.sub(r'[0-9.]+', '#', decision.reason)} {cut_short is not None}"
+        level = logging.DEBUG if said == self._last else logging.INFO
+        self._last = said
+        log.log(level, "%s", line(view, decision, lease_left, cut_short), extra={"cycle": True})
+
+
+def line(view: View, decision: Decision, lease_left: float, cut_short: Answer | None = None) -> str:
+    """`lead.90 all is well  lsn=0/5000060 lease=27s`."""
+    text = f"{decision.rule} {decision.sentence}"
+    if decision.reason:
+        text += f": {decision.reason}"
+    found = {
+        "lsn": lsns.show(view.server.lsn) if view.server.lsn is not None else "",
+        "timeline": view.server.timeline or "",
+        "lease": show_seconds(lease_left) if view.lease.held else "",
+        "job": view.job.job.name if view.job is not None and not view.job.ended else "",
+        "cut": view.cut,
+        "problem": view.server.problem,
+        "ended": f"{cut_short.outcome} ({cut_short.reason})" if cut_short is not None else "",
+    }
+    values = " ".join(f"{name}={value}" for name, value in found.items() if value)
+    return f"{text}  {values}" if values else text

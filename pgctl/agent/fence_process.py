@@ -1,0 +1,365 @@
+"""The fence: a small process that outlives its agent and stops the server before the lease runs out.
+
+LAW. At the deadline of the lease no process of the server can commit any more, whatever has become of the agent.
+
+Theory. A lease lets others lead once it has ended, so a holder must have stopped writing by then, by its own clock.
+The agent cannot promise that: it may be stuck in a call, frozen, or dead. So the promise is kept by a process that
+does next to nothing and so has next to nothing to get stuck in: no thread, no network, no allocation that grows, no
+disk write that it waits for. It is told two things through a record in a file: whether it is armed, and until when.
+The agent writes the record whenever the lease was extended; the fence reads it again before it acts and at least once
+a second.
+
+    deadline - margin      the server is asked to stop: SIGINT, "fast": it rolls back, writes a checkpoint.
+    deadline - margin / 3  whoever is left is killed: SIGQUIT to the postmaster, then SIGKILL to the whole tree.
+    deadline               an agent that did not tick since deadline - margin is killed too: it is frozen or stuck, and
+                           must not wake up believing that it leads. An agent that ticks knows that its lease is over.
+
+* The clock is CLOCK_BOOTTIME: it counts a suspended machine's sleep. poll() does not, hence the look once a second:
+  after a resume the fence acts within a second. (Against a frozen machine there is only the kernel's watchdog.)
+* The whole tree is killed, since a backend outlives a killed postmaster for as long as its statement runs, and could
+  commit. The postmaster is frozen first (SIGSTOP), so that it forks nobody while its children are listed. Orphans of
+  a postmaster that died before are found by their working directory, which is the data directory for all of them, and
+  by their program.
+* A pid says nothing: it is recycled. A postmaster is one whose working directory is the data directory; the agent is
+  the one whose start time is in the record. Signals go through a pidfd that was opened before the identity was
+  checked.
+* The record is one pwrite of fixed size into a file whose block exists: a full disk cannot stop it. A record torn or
+  of another boot fails its checksum or boot id; the fence then goes on with the last good one.
+* Not armed, it leaves the server alone: a standby, or a paused cluster. It ends when it is not armed and its agent is
+  gone, when it has nothing left to kill and its agent is gone, or when another fence took the lock's place.
+* SIGINT, SIGHUP and SIGTERM are ignored: a closed terminal or a stopped service unit must not lift the fence.
+
+Runs by path, as the user of the server: `python -I -S fence_process.py RUN_DIR DATA_DIR`. Imports nothing of ours and
+little of anyone's, for it is to take few megabytes (so it knows signals by number and has no dataclasses).
+"""
+
+import _signal  # type: ignore[import-not-found]  # the signal module costs a megabyte for its enums
+import binascii
+import fcntl
+import os
+import select
+import struct
+import sys
+import time
+
+RECORD, LOCK = "fence", "fence.lock"
+MARK_AT, SIZE = 512, 1024
+SECOND = 10**9
+LONGEST_LOOK = SECOND
+NOTHING, ASK, KILL, END = range(4)
+SIGINT, SIGQUIT, SIGKILL, SIGSTOP = 2, 3, 9, 19
+
+_MAGIC = b"pgfence1"
+_RECORD = struct.Struct("<8s16sQBqqqqQI")
+_MARK = struct.Struct("<8sqQII")
+
+
+class Record:
+    """What the agent says. Instants and durations in nanoseconds of CLOCK_BOOTTIME; `agent_started` in kernel ticks."""
+
+    __slots__ = ("agent_pid", "agent_started", "alive", "armed", "deadline", "margin", "sequence")
+
+    def __init__(self, sequence: int = 0, armed: bool = False, deadline: int = 0, margin: int = 0, alive: int = 0,
+                 agent_pid: int = 0, agent_started: int = 0) -> None:
+        self.sequence, self.armed, self.deadline, self.margin = sequence, armed, deadline, margin
+        self.alive, self.agent_pid, self.agent_started = alive, agent_pid, agent_started
+
+    def pack(self, boot: bytes) -> bytes:
+        body = _RECORD.pack(_MAGIC, boot, self.sequence, self.armed, self.deadline, self.margin, self.alive,
+                            self.agent_pid, self.agent_started, 0)[:-4]
+        return body + struct.pack("<I", binascii.crc32(body))
+
+
+def read_record(file: int, boot: bytes) -> Record | None:
+    """The record in an open file; None when it is torn, blank, or of another boot."""
+    data = os.pread(file, _RECORD.size, 0)
+    if len(data) < _RECORD.size or data[:8] != _MAGIC or data[8:24] != boot:
+        return None
+    if struct.unpack("<I", data[-4:])[0] != binascii.crc32(data[:-4]):
+        return None
+    _, _, sequence, armed, deadline, margin, alive, pid, started, _ = _RECORD.unpack(data)
+    return Record(sequence, bool(armed), deadline, margin, alive, pid, started)
+
+
+def write_mark(file: int, now: int, data_dir: str) -> None:
+    """The fence's own sign of life, beside the record."""
+    body = _MARK.pack(_MAGIC, now, os.getpid(), checksum(data_dir), 0)[:-4]
+    os.pwrite(file, body + struct.pack("<I", binascii.crc32(body)), MARK_AT)
+
+
+def read_mark(file: int) -> tuple[int, int, int]:
+    """(instant, pid, checksum of the data directory's name) of the fence's last sign of life; zeros without one."""
+    data = os.pread(file, _MARK.size, MARK_AT)
+    if len(data) < _MARK.size or struct.unpack("<I", data[-4:])[0] != binascii.crc32(data[:-4]):
+        return 0, 0, 0
+    _, instant, pid, directory, _ = _MARK.unpack(data)
+    return instant, pid, directory
+
+
+def boot_id() -> bytes:
+    """16 bytes that differ after each boot; zeros where the kernel does not tell."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", "rb") as file:
+            return bytes.fromhex(file.read().decode().strip().replace("-", ""))[:16]
+    except (OSError, ValueError):
+        return bytes(16)
+
+
+def now_ns() -> int:
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
+# --- deciding ---------------------------------------------------------------------------------------------------------
+
+
+def due(record: Record, now: int) -> int:
+    """Which step the record asks for: NOTHING, ASK, KILL or END."""
+    if not record.armed or now < record.deadline - record.margin:
+        return NOTHING
+    if now < record.deadline - record.margin // 3:
+        return ASK
+    return KILL if now < record.deadline else END
+
+
+def look_in(record: Record, now: int) -> int:
+    """Nanoseconds until the next step may be due; a second at most."""
+    steps = (record.deadline - record.margin, record.deadline - record.margin // 3, record.deadline)
+    ahead = [step - now for step in steps if step > now] if record.armed else []
+    return min([LONGEST_LOOK, *ahead])
+
+
+def frozen(record: Record) -> bool:
+    """Whether the agent's last tick is older than the moment at which the fence began to act."""
+    return record.alive < record.deadline - record.margin
+
+
+# --- processes --------------------------------------------------------------------------------------------------------
+
+
+def started(pid: int) -> int:
+    """When a process started, in kernel ticks since boot; 0 when there is none."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+        return 0 if fields[0] in (b"Z", b"X") else int(fields[19])
+    except (OSError, IndexError, ValueError):
+        return 0
+
+
+def _parent(pid: int) -> int:
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return int(file.read().rpartition(b")")[2].split()[1])
+    except (OSError, IndexError, ValueError):
+        return 0
+
+
+def _link(pid: int, name: str) -> str:
+    try:
+        return os.readlink(f"/proc/{pid}/{name}").removesuffix(" (deleted)")
+    except OSError:
+        return ""
+
+
+def postmaster(data_dir: str) -> int:
+    """The pid in `postmaster.pid`, if it is alive and works in that directory; else 0."""
+    try:
+        with open(f"{data_dir}/postmaster.pid", "rb") as file:
+            pid = abs(int(file.readline()))
+    except (OSError, ValueError):
+        return 0
+    return pid if pid > 1 and started(pid) and _link(pid, "cwd") == os.path.realpath(data_dir) else 0
+
+
+def family(data_dir: str, parent: int, program: str) -> list[int]:
+    """All processes of the server but the postmaster: its children, and orphans that work in the data directory."""
+    home = os.path.realpath(data_dir)
+    found = []
+    for name in os.listdir("/proc"):
+        pid = int(name) if name.isdigit() else 0
+        if pid in (0, parent, os.getpid()) or not started(pid):
+            continue
+        own = parent and _parent(pid) == parent
+        if own or (_link(pid, "cwd") == home and _is_server(_link(pid, "exe"), program)):
+            found.append(pid)
+    return found
+
+
+def _is_server(exe: str, program: str) -> bool:
+    return exe == program if program else os.path.basename(exe) in ("postgres", "postmaster")
+
+
+def checksum(data_dir: str) -> int:
+    """Stands for the data directory in the mark."""
+    return binascii.crc32(data_dir.encode())
+
+
+def send(pid: int, number: int, start: int = 0) -> bool:
+    """Signals a process; with `start` only if it started then. False when it is gone or may not be signalled."""
+    try:
+        handle = os.pidfd_open(pid)
+    except OSError:
+        return False
+    try:
+        if start and started(pid) != start:
+            return False
+        _signal.pidfd_send_signal(handle, number)
+        return True
+    except OSError as error:
+        say(f"could not send signal {number} to process {pid}: {error.strerror}")
+        return False
+    finally:
+        os.close(handle)
+
+
+def wait_gone(pid: int, longest: int) -> bool:
+    """Waits until a process has ended, at most `longest` nanoseconds."""
+    try:
+        handle = os.pidfd_open(pid)
+    except OSError:
+        return True
+    waiter = select.poll()
+    waiter.register(handle, select.POLLIN)
+    ended = bool(waiter.poll(max(0, longest) // 10**6))
+    os.close(handle)
+    return ended
+
+
+def say(text: str) -> None:
+    """One line to standard error, which is the log; a full disk does not matter."""
+    try:
+        stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
+        os.write(2, f"{stamp} UTC fence[{os.getpid()}] {text}\n".encode())
+    except OSError:
+        pass
+
+
+# --- acting -----------------------------------------------------------------------------------------------------------
+
+
+class Fence:
+    """What has been done for the present deadline, so that each act is done and told once."""
+
+    def __init__(self, data_dir: str) -> None:
+        self.data_dir = data_dir
+        self.program = ""
+        self.deadline = 0
+        self.stage = NOTHING
+        self.clean = False
+
+    def act(self, record: Record, now: int) -> None:
+        """Does what is due. Nothing here waits longer than a sixth of the margin."""
+        server = postmaster(self.data_dir)
+        if server:
+            self.program = _link(server, "exe") or self.program
+        if record.deadline != self.deadline or not record.armed:
+            self.deadline, self.stage, self.clean = record.deadline, NOTHING, False
+        stage = due(record, now)
+        if stage == ASK and self.stage < ASK and server:
+            say(f"the lease ends in {(record.deadline - now) / SECOND:.1f} s and was not renewed: stopping PostgreSQL "
+                f"(fast), process {server}")
+            send(server, SIGINT)
+        if stage >= KILL and (server or not self.clean):
+            self.kill(server, record, now)
+        if stage == END and self.stage < END:
+            self.end_agent(record)
+        self.stage = max(self.stage, stage)
+
+    def kill(self, server: int, record: Record, now: int) -> None:
+        """Kills the whole tree; before the deadline the postmaster has a moment to do it in its own way."""
+        grace = min(record.deadline - now, record.margin) // 6
+        if server and grace > 0 and self.stage < KILL:
+            say(f"the lease ends in {(record.deadline - now) / SECOND:.1f} s and PostgreSQL still runs: stopping it "
+                f"(immediate), process {server}")
+            send(server, SIGQUIT)
+            wait_gone(server, grace)
+        if server and started(server):
+            send(server, SIGSTOP)
+        killed = 0
+        for _ in range(10):
+            others = family(self.data_dir, server, self.program)
+            if not others:
+                break
+            killed += sum(send(pid, SIGKILL) for pid in others)
+            wait_gone(others[-1], SECOND // 20)
+        if server and started(server):
+            killed += send(server, SIGKILL)
+            wait_gone(server, SECOND // 20)
+        left = postmaster(self.data_dir) or family(self.data_dir, server, self.program)
+        self.clean = not left
+        if killed:
+            say(f"killed PostgreSQL: {killed} processes of {self.data_dir}, before another member may lead")
+
+    def end_agent(self, record: Record) -> None:
+        if frozen(record) and record.agent_pid and started(record.agent_pid) == record.agent_started:
+            say(f"the lease is over and the agent shows no life: killing it, process {record.agent_pid}")
+            send(record.agent_pid, SIGKILL, record.agent_started)
+
+
+def over(record: Record, now: int, fence: Fence) -> bool:
+    """Whether nothing is left to guard: the agent is gone and so is the server, or nobody is to be fenced."""
+    if record.agent_pid and started(record.agent_pid) == record.agent_started:
+        return False
+    return not record.armed or (due(record, now) == END and fence.clean)
+
+
+def replaced(run_dir: str, lock: int) -> bool:
+    """Whether another lock file stands in the place of ours."""
+    try:
+        return os.stat(f"{run_dir}/{LOCK}").st_ino != os.fstat(lock).st_ino
+    except OSError:
+        return False
+
+
+def rest(record: Record, longest: int) -> None:
+    """Waits for the next look, or for the agent's end."""
+    waiter = select.poll()
+    handle = -1
+    try:
+        if started(record.agent_pid) == record.agent_started != 0:
+            handle = os.pidfd_open(record.agent_pid)
+            waiter.register(handle, select.POLLIN)
+    except OSError:
+        pass
+    waiter.poll(longest / 10**6)
+    if handle >= 0:
+        os.close(handle)
+
+
+def guard(run_dir: str, data_dir: str, lock: int, file: int) -> None:
+    """Looks, acts and waits until nothing is left to guard."""
+    boot = boot_id()
+    record = read_record(file, boot) or Record()
+    fence = Fence(data_dir)
+    while not replaced(run_dir, lock):
+        record = read_record(file, boot) or record
+        now = now_ns()
+        write_mark(file, now, data_dir)
+        fence.act(record, now)
+        latest = read_record(file, boot) or record
+        if over(latest, now_ns(), fence):
+            return
+        rest(latest, look_in(latest, now_ns()))
+
+
+def main(arguments: list[str]) -> int:
+    """Takes the lock, says on standard output that it stands, and guards. 3: another fence is here already."""
+    run_dir, data_dir = arguments
+    os.chdir("/")
+    for number in (1, SIGINT, 15):
+        _signal.signal(number, _signal.SIG_IGN)
+    lock = os.open(f"{run_dir}/{LOCK}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return 3
+    file = os.open(f"{run_dir}/{RECORD}", os.O_RDWR | os.O_CLOEXEC)
+    write_mark(file, now_ns(), data_dir)
+    os.write(1, b".")
+    os.close(1)
+    guard(run_dir, data_dir, lock, file)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

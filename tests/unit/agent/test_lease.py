@@ -1,0 +1,66 @@
+"""The lease's cell: answers on their way do not undo what the cycle did meanwhile."""
+
+from pgctl.agent.core.view import Lease
+from pgctl.agent.lease import LeaseCell
+from pgctl.units import Instant
+
+NOW = Instant(15)
+
+
+def test_nothing_is_held_at_first() -> None:
+    cell = LeaseCell()
+    assert cell.read() == Lease() and cell.session == 0
+
+
+def test_a_renewal_moves_the_deadline_and_a_lowered_ttl_shortens_it() -> None:
+    cell = LeaseCell()
+    cell.hold(Instant(30))
+    assert cell.extend(cell.token(), Instant(40), NOW) == Lease(True, Instant(40))
+    assert cell.extend(cell.token(), Instant(20), NOW) == Lease(True, Instant(20))
+    assert cell.session == 20
+
+
+def test_a_renewal_without_the_lead_moves_the_session_alone() -> None:
+    cell = LeaseCell()
+    cell.granted(Instant(10))
+    assert cell.session == 10
+    assert cell.extend(cell.token(), Instant(20), NOW) == Lease()
+    assert cell.session == 20
+    cell.granted(Instant(15))
+    assert cell.session == 20
+
+
+def test_an_answer_sent_before_the_lead_was_taken_does_not_count() -> None:
+    cell = LeaseCell()
+    token = cell.token()
+    cell.hold(Instant(30))
+    assert cell.extend(token, Instant(25), NOW) == Lease(True, Instant(30))
+    assert not cell.lose(token)
+    assert cell.read().held
+
+
+def test_an_answer_sent_before_the_lead_was_given_up_does_not_bring_it_back() -> None:
+    cell = LeaseCell()
+    cell.hold(Instant(30))
+    token = cell.token()
+    cell.give_up()
+    assert cell.extend(token, Instant(40), NOW) == Lease()
+    assert not cell.read().held
+
+
+def test_a_lost_lease_is_lost_whole() -> None:
+    cell = LeaseCell()
+    cell.hold(Instant(30))
+    assert cell.lose(cell.token())
+    assert cell.read() == Lease() and cell.session == 0
+
+
+def test_a_lead_that_lapsed_is_not_brought_back_by_a_renewal() -> None:
+    """The lease ended, a new one was granted for the member key, and that one was renewed."""
+    cell = LeaseCell()
+    cell.hold(Instant(30))
+    late = cell.token()
+    cell.granted(Instant(41))
+    assert cell.extend(cell.token(), Instant(42), Instant(32)) == Lease()
+    assert cell.session == 42
+    assert not cell.lose(late)
