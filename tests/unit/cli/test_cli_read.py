@@ -1,0 +1,70 @@
+"""history, dsn, version, explain: what is read, of the store or of agents."""
+
+import pytest
+
+from tests.unit.cli.cli_site import Site
+
+EXPLANATION = {
+    "name": "a", "role": "primary", "state": "running", "rule": "lead.90", "sentence": "all is well", "reason": "",
+    "facts": ["server_up"], "passed_over": [{"rule": "lead.10", "failed": "asked_to_leave"}], "since_s": 90.0, "job": None}
+
+
+def test_history_for_people_and_programs(prod: Site) -> None:
+    lines = prod.run("history").stdout.splitlines()
+    assert lines[3].split("|")[1:4] == ["  1 ", " 0/3000000 ", " no recovery target specified "]
+    assert prod.rows("history")[1] == {
+        "TL": 2, "LSN": 0x4000000, "Reason": "no recovery target specified", "Timestamp": "2030-01-02T00:00:00+00:00",
+        "New Leader": "a"}
+
+
+@pytest.mark.parametrize(("arguments", "wanted"), [
+    ((), "host=a.example port=5432\n"),
+    (("-m", "b"), "host=b.example port=5432\n"),
+    (("-r", "replica"), "host=b.example port=5432\n"),
+    (("-r", "any"), "host=a.example,b.example,c.example port=5432,5432,5432\n"),
+    (("-r", "any", "--format", "uri"),
+     "postgresql://a.example:5432,b.example:5432,c.example:5432/?target_session_attrs=any\n"),
+    (("--format", "json"), '{"host": "a.example", "port": "5432"}\n'),
+])
+def test_dsn(prod: Site, arguments: tuple[str, ...], wanted: str) -> None:
+    assert prod.run("dsn", *arguments).stdout == wanted
+
+
+def test_dsn_of_nobody(prod: Site) -> None:
+    assert prod.run("dsn", "-r", "standby-leader").exit_code == 1
+    assert prod.run("dsn", "-m", "x").exit_code == 1
+    assert prod.run("dsn", "-m", "a", "-r", "any").exit_code == 2
+
+
+def test_versions(prod: Site) -> None:
+    result = prod.run("version", "prod", "a", "b")
+    assert result.exit_code == 0
+    assert result.stdout == "a: Patroni 4.1.0 PostgreSQL 16.4\nb: Patroni 4.1.0 PostgreSQL 16.4\n"
+    prod.member("b", awake=False)
+    away = prod.run("version", "prod", "b")
+    assert away.exit_code == 1 and "connection refused" in away.stdout
+
+
+def test_explain(prod: Site) -> None:
+    prod.agent("a").answers["GET", "/explain"] = (200, EXPLANATION)
+    prod.agent("b").answers["GET", "/explain"] = (200, {
+        **EXPLANATION, "name": "b", "job": {"name": "clone", "for_s": 3.0, "progress": "12 MB", "ended": False}})
+    prod.agent("c").answers["GET", "/explain"] = (503, {"role": "replica", "state": "running", "patroni": {}})
+    result = prod.run("explain", "-v")
+    assert result.exit_code == 1
+    assert "| lead.90 | all is well " in result.stdout
+    assert "b: clone for 3s: 12 MB" in result.stdout
+    assert "it runs Patroni, which does not explain itself" in result.stdout
+    assert "a: not lead.10: asked_to_leave does not hold" in result.stdout
+    assert prod.run("explain", "a").exit_code == 0
+
+
+def test_explain_without_the_store(prod: Site) -> None:
+    agent = prod.agent("a")
+    agent.answers["GET", "/explain"] = (200, EXPLANATION)
+    agent.answers["GET", "/cluster"] = (200, {"scope": "prod", "members": [{"name": "a", "api_url": agent.url}]})
+    prod.config.write_text(f"scope: prod\netcd3:\n  host: 127.0.0.1:9\nrestapi:\n  listen: {agent.url.split('/')[2]}\n",
+                           encoding="utf-8")
+    result = prod.run("--timeout", "1", "explain")
+    assert result.exit_code == 4
+    assert "all is well" in result.stdout
