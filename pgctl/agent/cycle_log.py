@@ -6,6 +6,7 @@ import re
 from pgctl.agent.core.effects import Answer
 from pgctl.agent.core.view import Decision, View
 from pgctl.model import lsn as lsns
+from pgctl.model import settings
 from pgctl.units import show_seconds
 
 log = logging.getLogger(__name__)
@@ -16,12 +17,20 @@ class CycleLog:
 
     def __init__(self) -> None:
         self._last = ""
+        self._idle: tuple[str, ...] = ()
 
     def write(self, view: View, decision: Decision, lease_left: float, cut_short: Answer | None) -> None:
         said = f"{decision.rule} {re.sub(r'[0-9.]+', '#', decision.reason)} {cut_short is not None}"
         level = logging.DEBUG if said == self._last else logging.INFO
         self._last = said
+        self._tell_idle(settings.without_effect(view.settings))
         log.log(level, "%s", line(view, decision, lease_left, cut_short), extra={"cycle": True})
+
+    def _tell_idle(self, names: tuple[str, ...]) -> None:
+        """Names settings that this version accepts and does not act on, once for each change."""
+        if names and names != self._idle:
+            log.warning("these settings have no effect yet: %s", ", ".join(names))
+        self._idle = names
 
 
 def line(view: View, decision: Decision, lease_left: float, cut_short: Answer | None = None) -> str:

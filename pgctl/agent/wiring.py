@@ -58,7 +58,7 @@ class Agent:
         host = host_of(configuration)
         store = ClusterStore(factory.open_store(store_section(configuration), clock), section.scope)
         server = Server(configuration.postgres, section.scope, clock, name=section.name, environment=environment)
-        client = Client(configuration.ctl, verify=bool(configuration.ctl.certfile), clock=clock)
+        client = Client.of_member(configuration.ctl, clock)
         board = Board(section.scope, host, clock.now(), clock.wall())
         self.bell = Bell()
         self._inbox = Inbox(self.bell)
@@ -76,6 +76,9 @@ class Agent:
     def run(self) -> str:
         """Comes up, works, ends. Raises PgctlError when it cannot come up."""
         make_run_dir(self._configuration.agent.run_dir)
+        notice = factory.notice(self._configuration.store)
+        if notice:
+            log.info("%s", notice)
         found = self.hands.fence.start()
         if found.armed:
             left = found.deadline - self.hands.clock.now()

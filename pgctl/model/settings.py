@@ -66,6 +66,8 @@ class Row:
     minimum: int | None = None
     older: tuple[str, ...] = ()
     older_wins: bool = False
+    later: bool = False
+    """Accepted and checked, and without effect in this version."""
 
     @property
     def default(self) -> object:
@@ -79,20 +81,21 @@ TABLE: tuple[Row, ...] = (
     Row("loop_wait", Kind.TIMING, "the longest time between two cycles of an agent", 1),
     Row("retry_timeout", Kind.TIMING, "how long one operation on the store or the server may be retried", 1),
     Row("maximum_lag_on_failover", Kind.BYTES, "WAL that a standby may miss and still be promoted unasked", 0),
-    Row("maximum_lag_on_syncnode", Kind.BYTES, "WAL a synchronous standby may miss and stay one; 0, -1: any", -1),
+    Row("maximum_lag_on_syncnode", Kind.BYTES, "WAL a synchronous standby may miss and stay one; 0, -1: any", -1,
+        later=True),
     Row("check_timeline", Kind.FLAG, "refuse candidates on an older timeline than the cluster's"),
     Row("max_timelines_history", Kind.COUNT, "lines kept in the history of leaders; 0: all", 0),
     Row("primary_start_timeout", Kind.SECONDS, "time a crashed primary has to recover, then hands over; 0: none", 0,
         ("master_start_timeout",)),
     Row("primary_stop_timeout", Kind.SECONDS, "time to stop before it is forced, in synchronous mode; 0: no limit", 0,
-        ("master_stop_timeout",)),
-    Row("primary_race_backoff", Kind.SECONDS, "wait before a race while WAL still arrives", 0),
-    Row("synchronous_mode", Kind.SYNC, "keep synchronous standbys, and promote only them"),
-    Row("synchronous_mode_strict", Kind.FLAG, "block commits when there is no synchronous standby"),
-    Row("synchronous_node_count", Kind.COUNT, "how many synchronous standbys to keep", 1),
-    Row("failsafe_mode", Kind.FLAG, "stay primary without the store while all members answer"),
+        ("master_stop_timeout",), later=True),
+    Row("primary_race_backoff", Kind.SECONDS, "wait before a race while WAL still arrives", 0, later=True),
+    Row("synchronous_mode", Kind.SYNC, "keep synchronous standbys, and promote only them", later=True),
+    Row("synchronous_mode_strict", Kind.FLAG, "block commits when there is no synchronous standby", later=True),
+    Row("synchronous_node_count", Kind.COUNT, "how many synchronous standbys to keep", 1, later=True),
+    Row("failsafe_mode", Kind.FLAG, "stay primary without the store while all members answer", later=True),
     Row("pause", Kind.FLAG, "maintenance: touch nothing, do not fail over"),
-    Row("standby_cluster", Kind.STANDBY, "follow a primary outside this cluster"),
+    Row("standby_cluster", Kind.STANDBY, "follow a primary outside this cluster", later=True),
     Row("member_slots_ttl", Kind.SECONDS, "how long the slot of a member that went away is kept; 0: not at all", 0),
     Row("slots", Kind.SLOTS, "permanent replication slots", None, ("permanent_replication_slots", "permanent_slots"),
         True),
@@ -160,8 +163,14 @@ def markdown() -> str:
     for row in TABLE:
         older = f" (older name: {', '.join(f'`{name}`' for name in row.older)})" if row.older else ""
         least = "" if row.minimum is None else str(row.minimum)
-        lines.append(f"| `{row.name}` | {row.kind} | {shown(row.default)} | {least} | {row.meaning}{older} |")
+        later = "; **no effect yet**" if row.later else ""
+        lines.append(f"| `{row.name}` | {row.kind} | {shown(row.default)} | {least} | {row.meaning}{older}{later} |")
     return "\n".join(lines) + "\n"
+
+
+def without_effect(settings: Settings) -> tuple[str, ...]:
+    """Settings that were given another value than the default, and have no effect in this version."""
+    return tuple(row.name for row in TABLE if row.later and getattr(settings, row.name) != row.default)
 
 
 def _take(document: Mapping[str, object]) -> tuple[dict[str, Any], list[tuple[str, str]], list[str]]:

@@ -80,9 +80,8 @@ RECOVERY = (
 )  # fmt: skip
 """Settings that belong to recovery; found in `parameters` they are read as if in `recovery_conf`."""
 _DEFAULTS = {"wal_retrieve_retry_interval": "1s"}
-"""Where PostgreSQL's own default does not suit: a standby whose first attempt to stream fails, because its slot is busy or
-
-its new primary not ready, waits for so long before the next; 5 s would hold up synchronous commits for as long.
+"""Where PostgreSQL's own default does not suit: a standby whose attempt to stream fails, because its slot is busy or its
+new primary not ready, waits for so long before the next. Five seconds would hold up synchronous commits for as long.
 """
 _ELSEWHERE = frozenset({"wal_keep_segments", "hba_file", "ident_file", "config_file", "data_directory"})
 NOT_FOR_STANDBYS = frozenset({"primary_conninfo", "primary_slot_name", "trigger_file", "standby_mode"})

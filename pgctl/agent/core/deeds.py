@@ -30,6 +30,9 @@ from pgctl.model.conf import SlotPlan, StopMode
 from pgctl.model.intent import Intent
 from pgctl.model.server import Phase
 
+HANDOVER_WITHIN = 30.0
+"""Seconds for the clean stop of a switchover: a standby that hangs must not keep the primary from coming back."""
+
 SOON = 0.5
 """Seconds until the next look while something outside is awaited that sends no event."""
 
@@ -121,7 +124,8 @@ def step_aside(view: View) -> Plan:
     """First half of a switchover: a checkpoint while writes go on, then a fast stop. The lease is kept meanwhile."""
     intent = intents.open_intent(view) or Intent()
     named = intent.candidate or next(iter(intents.successors(view, intent)), "")
-    plan = start(view, Stop(mode=StopMode.FAST, checkpoint=True, handover=True), keep_fence=True)
+    stop = Stop(mode=StopMode.FAST, checkpoint=True, handover=True, timeout=HANDOVER_WITHIN)
+    plan = start(view, stop, keep_fence=True)
     return replace(plan, memory=replace(view.memory, handover=named), reason=f"for {named}")
 
 
@@ -162,7 +166,12 @@ def start_standby(view: View) -> Plan:
 
 
 def start_primary(view: View) -> Plan:
+    """In place. After a handover whose stop was not clean, the intent is closed: it has cost enough."""
     guarded, memory = upkeep.fence(view, view.memory, armed=True)
+    intent = intents.open_intent(view)
+    if view.memory.handover is not None and intent is not None:
+        failed = f"{view.me} did not stop cleanly within {HANDOVER_WITHIN:.0f} s, and starts again"
+        guarded = (*guarded, CloseIntent(intent, upkeep.revision(view, "failover"), failed))
     job = StartPrimary(conf=follow_target.primary_conf(view), timeout=view.settings.primary_start_timeout or 300)
     return Plan((*guarded, StartJob(job)), replace(memory, handover=None))
 
