@@ -10,7 +10,7 @@ def row(what: str, values: Sequence[float], limit: float | None = None, unit: st
         print(f"{what:<44} nothing was measured", flush=True)
         return
     median = statistics.median(values)
-    judged = "" if limit is None else f"  limit {limit:g} {unit}: {'kept' if median <= limit else 'OVER'}"
+    judged = "" if limit is None else f"  limit {limit:.3g} {unit}: {'kept' if median <= limit else 'OVER'}"
     numbers = "  ".join(f"{value:8.3f}" for value in (min(values), median, max(values)))
     print(f"{what:<44} {len(values):>3} x  {numbers} {unit}{judged}", flush=True)
 

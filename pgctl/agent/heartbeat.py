@@ -48,6 +48,7 @@ class Heartbeat:
         self._clock = clock
         self._pace = Pace(settings, clock.now(), clock.now())
         self._stopped = threading.Event()
+        self._wake = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
         self._failing = False
 
@@ -57,10 +58,14 @@ class Heartbeat:
     def stop(self, longest: Seconds) -> None:
         """Ends the thread; a renewal under way may take `longest`."""
         self._stopped.set()
+        self._wake.set()
         self._thread.join(longest)
 
     def note(self, pace: Pace) -> None:
-        self._pace = pace
+        """A TTL that changed is asked of the store at once: a lowered one must not wait for the old one's rhythm."""
+        before, self._pace = self._pace, pace
+        if pace.settings.ttl != before.settings.ttl:
+            self._wake.set()
 
     def _run(self) -> None:
         while not self._stopped.is_set():
@@ -84,7 +89,8 @@ class Heartbeat:
 
     def _rest(self, seconds: float) -> Pulse:
         self._tick()
-        self._stopped.wait(seconds)
+        self._wake.wait(seconds)
+        self._wake.clear()
         self._tick()
         return self._pulse()
 

@@ -114,15 +114,17 @@ class Server:
         return parameters.wanted(self._site, options.merge(self._site.section.local, conf.postgresql), conf)
 
     def write_conf(self, conf: Conf, *, reload: bool) -> bool:
-        """Brings all configuration files to `conf`; True if any changed, and then reloads if asked. Raises ServerError.
+        """Brings all files to `conf`; True if any changed, and then reloads if asked. An empty directory is left alone.
 
-        An empty data directory is left alone (False).
+        Raises ServerError.
         """
         self._dynamic = conf.postgresql
         if self._phase() in (Phase.EMPTY, Phase.UNREADABLE):
             return False
         changed = conf_files.write(self._site, self._options(conf), conf)
         if changed and reload:
+            if conf.standby:
+                slots.reserve_if_possible(self._site, self._options(conf), conf.upstream)
             self.reload()
         return changed
 
@@ -272,8 +274,7 @@ class Server:
         self._eye.close()
         self._callbacks.reap()
 
-    # --- within ---------------------------------------------------------------------------------------------------------
-
+    # --- within -------------------------------------------------------------------------------------------------------
     def _set_aside(self) -> None:
         """After a failed bootstrap, whose own error matters more than one of these."""
         try:

@@ -67,7 +67,7 @@ def reserve_on(site: Site, options: Options, upstream: Upstream, deadline: Insta
 
 
 def reserve_if_possible(site: Site, options: Options, upstream: Upstream | None) -> None:
-    """`reserve_on` before a start that does not depend on it; a remote's slots are its own operator's.
+    """`reserve_on` before a start or a change of upstream, which do not depend on it; a remote's slots are not ours.
 
     Without its slot a standby tries again only after wal_retrieve_retry_interval.
     """
@@ -82,7 +82,11 @@ def reserve_if_possible(site: Site, options: Options, upstream: Upstream | None)
 def _create(site: Site, options: Options, conn: Connection, slot: SlotWanted, deadline: Instant) -> None:
     """A logical slot belongs to a database and is created there."""
     if slot.type == "physical":
-        conn.rows(_CREATE, [slot.name, slot.name], deadline)
+        try:
+            conn.rows(_CREATE, [slot.name, slot.name], deadline)
+        except QueryFailed as error:  # the standby itself was faster, see `reserve_on`
+            if error.sqlstate != _DUPLICATE:
+                raise
         return
     database = slot.database or site.section.database
     with connection.local(site, options, "slots", deadline, database=database, timeout=_TIMEOUT) as there:

@@ -1,7 +1,8 @@
 """Replication slots wanted, and the steps from those that exist. Pure. Source: ha.md 5.
 
-The leader keeps a physical slot for every other member, and for those gone less than member_slots_ttl. A standby keeps
-one for every member that cascades from it. Permanent slots of the operator are kept on the leader; slots that
+The leader keeps a physical slot for every other member, and for those gone less than member_slots_ttl. It names its own
+among them in `/status`: should it be lost, its successor keeps a slot for its return. A standby keeps one for every
+member that cascades from it. Permanent slots of the operator are kept on the leader; slots that
 `ignore_slots` matches are never touched.
 """
 
@@ -27,34 +28,33 @@ class Retained:
 
 
 def retained(view: View) -> Retained:
-    """Slots of present members, and of those that vanished less than member_slots_ttl ago."""
+    """Slots of present members, me among them, and of those that vanished less than member_slots_ttl ago."""
     cluster = view.cluster
-    present = {slot_name(member.name): view.now for member in _others(view)}
+    present = {slot_name(member.name): view.now for member in _streaming(view)}
     before = dict(view.memory.slots_seen)
     inherited = {name: view.now for name in cluster.status.retain_slots if name not in before} if cluster else {}
     merged = {**inherited, **before, **present}
     keep = view.settings.member_slots_ttl
-    own = slot_name(view.me)
-    seen = tuple(sorted((name, at) for name, at in merged.items() if view.now - at <= keep and name != own))
-    return Retained(seen)
+    return Retained(tuple(sorted((name, at) for name, at in merged.items() if view.now - at <= keep)))
 
 
-def _others(view: View) -> list[Member]:
+def _streaming(view: View) -> list[Member]:
     members = view.cluster.members if view.cluster else ()
-    return [member for member in members if member.name != view.me and not member.tags.nostream]
+    return [member for member in members if not member.tags.nostream]
 
 
 def wanted(view: View, *, leading: bool) -> tuple[SlotWanted, ...]:
     """The slots that should exist here."""
     if view.settings.postgresql.get("use_slots", True) is False:
         return ()
+    own = slot_name(view.me)
     if not leading:
-        mine = [member for member in _others(view) if member.tags.replicatefrom == view.me]
+        mine = [member for member in _streaming(view) if member.tags.replicatefrom == view.me != member.name]
         return tuple(SlotWanted(slot_name(member.name)) for member in mine)
-    member_slots = tuple(SlotWanted(name) for name in retained(view).names)
+    member_slots = tuple(SlotWanted(name) for name in retained(view).names if name != own)
     permanent = tuple(filter(None, (permanent_slot(*item) for item in view.settings.slots.items())))
-    taken = {slot.name for slot in member_slots}
-    return member_slots + tuple(slot for slot in permanent if slot.name not in taken and slot.name != slot_name(view.me))
+    taken = {own, *(slot.name for slot in member_slots)}
+    return member_slots + tuple(slot for slot in permanent if slot.name not in taken)
 
 
 def permanent_slot(name: str, definition: object) -> SlotWanted | None:
