@@ -12,6 +12,15 @@ from tests.e2e.cluster import Cluster
 Build = Callable[..., Cluster]
 
 
+STORES = [pytest.param(name, marks=pytest.mark.store(name)) for name in ("sqlite", "etcd3")]
+
+
+@pytest.fixture(params=STORES)
+def each_store(request: pytest.FixtureRequest) -> str:
+    """Runs a test once on each store; `pytest.mark.usefixtures("each_store")` for a whole file."""
+    return str(request.param)
+
+
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Cluster]]:
     """Running clusters by store."""

@@ -9,10 +9,9 @@ from tests.e2e.cluster import Cluster
 from tests.e2e.witness import Witness
 from tests.e2e.writer import Writer, note
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("each_store")]
 
 
-@pytest.mark.store("sqlite")
 def test_a_crashed_primary_is_back_without_loss(cluster: Cluster) -> None:
     """kill -9 of the postmaster: started again in place, or another leads. Either way no acknowledged write is lost
 
@@ -30,7 +29,6 @@ def test_a_crashed_primary_is_back_without_loss(cluster: Cluster) -> None:
         assert writer.lost() == ()
 
 
-@pytest.mark.store("sqlite")
 def test_a_crashed_standby_is_back(cluster: Cluster) -> None:
     leader, victim = cluster.wait_leader(), cluster.replicas()[0]
     cluster.kill_server(victim)
@@ -54,23 +52,15 @@ def _agent_dies(cluster: Cluster, number: signal.Signals) -> None:
     assert witness.overlaps == ()
 
 
-@pytest.mark.store("sqlite")
 def test_a_killed_agent_loses_the_lead_and_its_server_is_fenced(cluster: Cluster) -> None:
     _agent_dies(cluster, signal.SIGKILL)
 
 
-@pytest.mark.store("etcd3")
-def test_a_killed_agent_on_etcd(cluster: Cluster) -> None:
-    _agent_dies(cluster, signal.SIGKILL)
-
-
-@pytest.mark.store("sqlite")
 def test_a_frozen_agent_loses_the_lead_and_its_server_is_fenced(cluster: Cluster) -> None:
     """SIGSTOP for good: the fence ends server and agent; the supervisor's part, a new agent, is played by `heal`."""
     _agent_dies(cluster, signal.SIGSTOP)
 
 
-@pytest.mark.store("sqlite")
 def test_an_agent_frozen_for_a_moment_costs_nothing(cluster: Cluster) -> None:
     leader = cluster.wait_leader()
     session = cluster.connect(leader)
@@ -85,7 +75,6 @@ def test_an_agent_frozen_for_a_moment_costs_nothing(cluster: Cluster) -> None:
     assert cluster.leader() == leader
 
 
-@pytest.mark.store("sqlite")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "stopped-in-pause"])
 def test_an_agent_that_comes_back_adopts_its_server(cluster: Cluster, number: signal.Signals) -> None:
     """kill -9 and an immediate start, or an orderly restart in pause: not one connection is lost."""
@@ -108,7 +97,6 @@ def test_an_agent_that_comes_back_adopts_its_server(cluster: Cluster, number: si
     assert cluster.leader() == leader
 
 
-@pytest.mark.store("sqlite")
 def test_a_lost_host_is_replaced_and_welcomed_back(cluster: Cluster) -> None:
     leader = cluster.wait_leader()
     with Witness(cluster) as witness, Writer(cluster) as writer:
@@ -123,7 +111,6 @@ def test_a_lost_host_is_replaced_and_welcomed_back(cluster: Cluster) -> None:
     assert cluster.leader() == successor
 
 
-@pytest.mark.store("sqlite")
 def test_an_orderly_end_of_the_leader_hands_over(cluster: Cluster) -> None:
     """SIGTERM to the leader's agent: server stopped, key released, so nobody waits for the lease to end."""
     leader = cluster.wait_leader()
@@ -138,7 +125,6 @@ def test_an_orderly_end_of_the_leader_hands_over(cluster: Cluster) -> None:
     assert writer.lost() == ()
 
 
-@pytest.mark.store("sqlite")
 def test_a_diverged_primary_rejoins_by_rewind(cluster: Cluster) -> None:
     """What only the lost primary has are undone by pg_rewind, and it streams from the new one."""
     leader = cluster.wait_leader()
@@ -149,7 +135,6 @@ def test_a_diverged_primary_rejoins_by_rewind(cluster: Cluster) -> None:
     assert "rewind" in cluster.log(leader)
 
 
-@pytest.mark.store("sqlite")
 def test_a_member_that_rewind_cannot_help_is_cloned_anew(cluster: Cluster) -> None:
     """WAL needed for the rewind is gone from both sides: the data directory is replaced, and the log says why."""
     leader = cluster.wait_leader()

@@ -9,13 +9,13 @@ from tests.e2e.cluster import Cluster
 from tests.e2e.witness import Witness
 from tests.e2e.writer import Writer, note
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("each_store")]
 
 SENDERS = "SELECT application_name FROM pg_stat_replication WHERE state = 'streaming' ORDER BY 1"
 SLOTS = "SELECT slot_name FROM pg_replication_slots WHERE active ORDER BY 1"
 
 
-def _born(cluster: Cluster) -> None:
+def test_a_new_cluster_is_born_and_streams(cluster: Cluster) -> None:
     """A new cluster has one primary; the others were cloned from it, and stream through slots of their own."""
     leader = cluster.wait_leader()
     others = sorted(name for name in cluster.names if name != leader)
@@ -28,16 +28,6 @@ def _born(cluster: Cluster) -> None:
         assert cluster.query(name, "SELECT system_identifier::text FROM pg_control_system()") == identifier
         cluster.wait("the table is on the standby", lambda name=name: bool(  # type: ignore[misc]
             cluster.query(name, "SELECT 1 FROM pg_class WHERE relname = 'born'")), 10)
-
-
-@pytest.mark.store("sqlite")
-def test_a_new_cluster_is_born_and_streams(cluster: Cluster) -> None:
-    _born(cluster)
-
-
-@pytest.mark.store("etcd3")
-def test_a_new_cluster_is_born_on_etcd(cluster: Cluster) -> None:
-    _born(cluster)
 
 
 def _switches(cluster: Cluster, candidate: str | None = None) -> None:
@@ -56,24 +46,16 @@ def _switches(cluster: Cluster, candidate: str | None = None) -> None:
     assert witness.overlaps == ()
 
 
-@pytest.mark.store("sqlite")
 def test_switchover_under_load(cluster: Cluster) -> None:
     _switches(cluster)
 
 
-@pytest.mark.store("etcd3")
-def test_switchover_under_load_on_etcd(cluster: Cluster) -> None:
-    _switches(cluster)
-
-
-@pytest.mark.store("sqlite")
 @pytest.mark.slow
 def test_twenty_switchovers_in_a_row(cluster: Cluster) -> None:
     for _ in range(20):
         _switches(cluster)
 
 
-@pytest.mark.store("sqlite")
 def test_a_refused_switchover_changes_nothing(cluster: Cluster) -> None:
     leader = cluster.wait_leader()
     for candidate, why in ((leader, "source are the same"), ("nobody", "candidate does not exist")):
@@ -84,7 +66,6 @@ def test_a_refused_switchover_changes_nothing(cluster: Cluster) -> None:
     assert cluster.writable(leader)
 
 
-@pytest.mark.store("sqlite")
 def test_restart_of_the_primary_keeps_it_leader(cluster: Cluster) -> None:
     leader = cluster.wait_leader()
     began = cluster.query(leader, "SELECT pg_postmaster_start_time()")
@@ -98,7 +79,6 @@ def test_restart_of_the_primary_keeps_it_leader(cluster: Cluster) -> None:
     assert writer.lost() == ()
 
 
-@pytest.mark.store("sqlite")
 def test_a_changed_parameter_waits_for_a_restart(cluster: Cluster) -> None:
     """edit-config reaches every server; what needs a restart is announced, done on order, and then no more."""
     wanted = "60" if cluster.query(cluster.names[0], "SHOW max_connections") != [("60",)] else "50"
@@ -124,7 +104,6 @@ def test_a_changed_parameter_waits_for_a_restart(cluster: Cluster) -> None:
     assert again.stdout == ""
 
 
-@pytest.mark.store("sqlite")
 def test_pause_leaves_a_dead_server_alone_and_resume_takes_over(cluster: Cluster) -> None:
     leader = cluster.wait_leader()
     assert cluster.pgctl("pause", "--wait").returncode == 0
@@ -136,7 +115,6 @@ def test_pause_leaves_a_dead_server_alone_and_resume_takes_over(cluster: Cluster
     cluster.wait_healthy()
 
 
-@pytest.mark.store("sqlite")
 def test_reinit_gives_a_member_a_new_copy(cluster: Cluster) -> None:
     victim = cluster.replicas()[-1]
     stale = f"{cluster.plan.data_dir(cluster.plan.node(victim))}/stale-file"
@@ -149,7 +127,6 @@ def test_reinit_gives_a_member_a_new_copy(cluster: Cluster) -> None:
         pass
 
 
-@pytest.mark.store("sqlite")
 def test_the_command_line_tells_what_it_sees(cluster: Cluster) -> None:
     listed = cluster.pgctl("list", "-f", "json")
     assert listed.returncode == 0, listed.stderr
