@@ -44,7 +44,7 @@ def line(view: View, decision: Decision, lease_left: float, cut_short: Answer | 
         "lease": show_seconds(lease_left) if view.lease.held else "",
         "job": view.job.job.name if view.job is not None and not view.job.ended else "",
         "cut": view.cut,
-        "problem": view.server.problem,
+        "problem": "" if view.server.problem in decision.reason else view.server.problem,
         "ended": f"{cut_short.outcome} ({cut_short.reason})" if cut_short is not None else "",
     }
     values = " ".join(f"{name}={value}" for name, value in found.items() if value)

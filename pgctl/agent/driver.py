@@ -59,6 +59,7 @@ class Driver:
         self._settings = settings
         self._until = Instant(0)
         self._told: dict[str, str] = {}
+        self._noted: tuple[str, ...] = ()
         self.quitting = ""
 
     @property
@@ -120,12 +121,20 @@ class Driver:
         except StoreUnreachable as error:
             return Unreadable(str(error))
         self._settings = cluster.settings
+        self._note(self._hands.store.notes)
         if cluster.config is not None:
             self._hands.server.use_dynamic(cluster.settings.postgresql)
         if self._hands.lease.read().held and not (cluster.leader and cluster.leader.mine):
             log.warning("the leader key no longer hangs on this agent's lease")
             self._drop_lead()
         return cluster
+
+    def _note(self, notes: tuple[str, ...]) -> None:
+        """What is wrong in the store, once for each change."""
+        for note in notes:
+            if note not in self._noted:
+                log.warning("in the store: %s", note)
+        self._noted = notes
 
     def _drop_lead(self) -> None:
         self._hands.lease.give_up()

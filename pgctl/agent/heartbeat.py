@@ -1,7 +1,8 @@
 """The thread that renews the lease, apart from the cycle: it drives `core.heartbeat`, and moves the fence.
 
-Law. Each renewal that the store confirmed moves the fence; no other one does. The fence's sign that the agent is alive
-is given whether or not renewals work, but only while the loop turns: an agent whose loop is stuck is as good as frozen.
+Law. Each renewal that the store confirmed moves the fence; no other one moves it further, and one that asks for a lowered
+TTL pulls it in before it is sent: the store may apply it and the answer be lost. The fence's sign that the agent is alive is
+given whether or not renewals work, but only while the loop turns: an agent whose loop is stuck is as good as frozen.
 """
 
 import logging
@@ -13,6 +14,7 @@ from pgctl.agent.board import Board
 from pgctl.agent.core import heartbeat
 from pgctl.agent.core.effects import APPLIED, Answer, Outcome, RenewLease
 from pgctl.agent.core.heartbeat import Pulse, Rest
+from pgctl.agent.core.view import Lease
 from pgctl.agent.fence import Fence
 from pgctl.agent.lease import LeaseCell
 from pgctl.clock import Clock
@@ -106,6 +108,7 @@ class Heartbeat:
         """Asks the store once. Applied: lease, fence and board have the new deadline."""
         token, margin = self._lease.token(), settings.margin(ttl)
         budget = heartbeat.budget(self._pulse(), margin)
+        self._note(self._lease.limit(Instant(self._clock.now() + ttl), margin))
         try:
             outcome = self._store.renew(Seconds(ttl), budget=budget)
         except (StoreUnreachable, OutcomeUnknown) as error:
@@ -116,11 +119,16 @@ class Heartbeat:
             return Answer(Outcome.REJECTED, outcome.reason)
         self._failing = False
         if outcome.deadline is not None:
-            lease = self._lease.extend(token, outcome.deadline, self._clock.now(), margin)
-            if lease.held:
-                self._fence.move(lease.deadline, Seconds(margin))
-            self._board.lease(lease)
+            self._note(self._lease.extend(token, outcome.deadline, self._clock.now(), margin))
         return APPLIED
+
+    def _note(self, lease: Lease | None) -> None:
+        if lease is None:
+            return
+        if lease.held:
+            margin = self._pace.settings.margin if lease.margin is None else lease.margin
+            self._fence.move(lease.deadline, Seconds(margin))
+        self._board.lease(lease)
 
     def _lost(self, token: int, reason: str) -> None:
         """The store does not know the lease. The cycle is called only where there had been one: at first there is none."""

@@ -181,6 +181,7 @@ class Jobs:
 
     def _restart(self, job: Restart, cancelled: Callable[[], bool]) -> str:
         deadline = self._after(job.timeout)
+        self._server.rehearse(job.conf)
         self._server.stop(StopMode.FAST, checkpoint=True, deadline=deadline, cancelled=cancelled)
         if job.primary:
             self._start_primary(job.conf, deadline, cancelled)

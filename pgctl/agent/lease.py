@@ -53,6 +53,18 @@ class LeaseCell:
             self._lease = Lease(True, deadline, margin)
             return self._lease
 
+    def limit(self, deadline: Instant, margin: float | None = None) -> Lease | None:
+        """A renewal is about to be sent that promises no more than this; the lead, if that is less than it had.
+
+        The store may apply it and the answer be lost, so a lowered TTL is believed before it is asked for.
+        """
+        with self._lock:
+            if not self._lease.held or deadline >= self._lease.deadline:
+                return None
+            self._session = min(self._session, deadline)
+            self._lease = Lease(True, deadline, margin)
+            return self._lease
+
     def extend(self, token: int, deadline: Instant, now: Instant, margin: float | None = None) -> Lease:
         """The store renewed the lease, as is known `now`. The lease as it is after that."""
         with self._lock:

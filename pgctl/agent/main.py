@@ -14,7 +14,7 @@ from types import FrameType
 from pgctl import __version__, logs
 from pgctl.agent.core import decide
 from pgctl.agent.wiring import Agent
-from pgctl.config import check, load, machine, sample
+from pgctl.config import check, load, local, machine, sample
 from pgctl.errors import ConfigError, ExitCode, PgctlError
 
 log = logging.getLogger("pgctl.agent")
@@ -74,7 +74,7 @@ def validate(path: str | None, environment: Mapping[str, str], *, listen_ports: 
 
 def run(path: str | None, environment: Mapping[str, str]) -> int:
     """The agent's life. Raises PgctlError when it cannot come up."""
-    configuration = load.load(path, environment)
+    configuration = local.read(path, environment)
     logs.set_up(configuration.log)
     log.info("pgctl-agent %s  member=%s cluster=%s configuration=%s", __version__, configuration.agent.name,
              configuration.agent.scope, configuration.source)

@@ -10,7 +10,7 @@ import stat
 from collections.abc import Mapping
 from dataclasses import replace
 
-from pgctl.agent import notify, shutdown
+from pgctl.agent import claim, notify, shutdown
 from pgctl.agent.bell import Bell
 from pgctl.agent.board import Board
 from pgctl.agent.core.view import Host
@@ -26,7 +26,7 @@ from pgctl.agent.orders import Orders
 from pgctl.agent.rest_server import RestServer
 from pgctl.agent.watcher import Watcher
 from pgctl.clock import SystemClock
-from pgctl.config import load
+from pgctl.config import local
 from pgctl.config.sections import Configuration, StoreSection
 from pgctl.dcs import factory
 from pgctl.dcs.cluster_store import ClusterStore
@@ -75,6 +75,10 @@ class Agent:
 
     def run(self) -> str:
         """Comes up, works, ends. Raises PgctlError when it cannot come up."""
+        with claim.take(self._configuration.postgres.data_dir):
+            return self._live()
+
+    def _live(self) -> str:
         make_run_dir(self._configuration.agent.run_dir)
         notice = factory.notice(self._configuration.store)
         if notice:
@@ -101,7 +105,7 @@ class Agent:
 
     def reload(self) -> None:
         """Reads the configuration again and takes what can be taken without a restart. Raises ConfigError."""
-        fresh = load.load(self._path, self._environment)
+        fresh = local.read(self._path, self._environment)
         last = self._configuration
         fixed = [name for name in ("store", "bootstrap") if getattr(fresh, name) != getattr(last, name)]
         if replace(fresh.agent, tags=last.agent.tags) != last.agent:

@@ -105,7 +105,7 @@ def test_sync_reads_back(sync: SyncState) -> None:
     assert codec.read_sync(codec.write_sync(sync)) == sync
 
 
-@given(st.lists(st.builds(HistoryLine, st.integers(1, 2**32 - 1), LSNS, st.text(), st.text(), st.text())))
+@given(st.lists(st.builds(HistoryLine, st.integers(1, 2**32 - 1), LSNS, st.text(), st.text(), st.text(), st.just(5))))
 def test_history_reads_back(lines: list[HistoryLine]) -> None:
     history = History(tuple(lines), True)
     assert codec.read_history(codec.write_history(history)) == history
@@ -115,7 +115,10 @@ ZONES = st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=
 MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=ZONES)  # noqa: DTZ001 - bounds
 
 
-@given(st.builds(Intent, NAMES, st.none() | NAMES, st.none() | MOMENTS) | st.builds(Intent, st.none(), NAMES))
+WISHES = st.builds(Intent, NAMES, st.none() | NAMES, st.none() | MOMENTS, st.just(""))
+
+
+@given(WISHES | st.builds(Intent, st.none(), NAMES, st.none(), st.just("")))
 def test_an_intent_reads_back(intent: Intent) -> None:
     assert codec.read_intent(codec.write_intent(intent)) == intent
 

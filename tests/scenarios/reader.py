@@ -6,7 +6,7 @@ cluster  ttl 30  pause  optime 0/5000000  timeline 3  initialize 700000000000000
 leader a [mine]                                no line: nobody leads
 member a  primary  [state running]  timeline 3  lsn 0/50  [nofailover] [clonefrom] [noaddress]
 server standby  timeline 3  lsn 0/50  streaming  control "shut down"  rewind  silent 20
-peer c  lsn 0/50  [primary] [unreachable] [stale] [nofailover] [priority 2]
+peer c  [timeline 4]  lsn 0/50  [primary] [unreachable] [stale] [nofailover] [priority 2]
 history 4  3 0/5000000                         the leader's: timeline, then (timeline, switch point) pairs
 lease 20                                       seconds left; no line: not held
 intent  leader a  candidate b  at +60  fault
@@ -242,8 +242,10 @@ def server(draft: Draft, words: Words) -> None:
 
 
 def peer(draft: Draft, words: Words) -> None:
+    line = words.value("timeline")
     found = e.Peer(
         words.first(),
+        timeline=int(line) if line else None,
         reachable=not words.flag("unreachable"),
         primary=words.flag("primary"),
         lsn=words.lsn() or Lsn(0),

@@ -1,161 +1,183 @@
-"""Faults and operator orders of one history, drawn from its seed; at the end everything heals.
+"""Puts the acts of a plan into the world, and takes them out again; at the end everything heals.
 
-Agent and fence of one member never fail at once: that is the kernel watchdog's case, not ours.
+Agent and fence of one member never fail at once: of the two guards one has to work, which is what is claimed. Both at once
+is a frozen machine, or two processes shot within seconds; against that there is only the kernel's watchdog.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from pgctl.agent.core.view import ReinitOrder, RestartOrder
 from pgctl.dcs.cluster_store import ClusterStore
 from pgctl.model.intent import Intent
 from pgctl.units import Seconds
+from tests.sim import generators
+from tests.sim.generators import Act
 from tests.sim.node import Node
+from tests.sim.record import Struck
 from tests.sim.world import World
 
-SPAN = 90.0
-
-
-@dataclass(frozen=True)
-class Fault:
-    """What happens at `at` (seconds from the start), said in words that a person can replay."""
-
-    at: float
-    kind: str
-    member: str
-    lasts: float = 0.0
-    other: str = ""
-
-    def __str__(self) -> str:
-        extra = f" {self.other}" if self.other else ""
-        return f"{self.at:7.2f}  {self.kind} {self.member}{extra}  {self.lasts:.1f}s"
-
-
-KINDS = (
-    "kill agent",
-    "freeze agent",
-    "crash server",
-    "lose host",
-    "cut store",
-    "cut link",
-    "freeze fence",
-    "lose replies",
-    "hang server",
-    "stop server",
-    "switchover",
-    "switchover",
-    "failover",
-)
-
-
-def draw(world: World, names: list[str]) -> list[Fault]:
-    """Between two and nine faults, in the order of their time."""
-    rng = world.random
-    drawn = []
-    for _ in range(rng.randint(2, 9)):
-        kind, member = rng.choice(KINDS), rng.choice(names)
-        other = rng.choice([name for name in names if name != member] or [member])
-        drawn.append(
-            Fault(
-                rng.uniform(5, SPAN),
-                kind,
-                member,
-                rng.choice((0.5, 3.0, 8.0, 20.0, 45.0)) * rng.uniform(0.5, 1.0),
-                other,
-            )
-        )
-    return sorted(drawn, key=lambda fault: fault.at)
+SOON = Seconds(1)
+FENCE_MOST = 8.0
 
 
 class Injector:
-    """Puts faults into the world, and takes them out again."""
+    """`admin` is the operator's way to the store, which always works."""
 
     def __init__(self, world: World, nodes: dict[str, Node], admin: ClusterStore) -> None:
-        self.world, self.nodes, self.admin = world, nodes, admin
+        self._world, self._nodes, self._admin = world, nodes, admin
+        self._orders = 0
+        self._spans: dict[tuple[str, str], int] = {}
 
-    def plan(self, faults: list[Fault]) -> None:
-        for fault in faults:
-            self.world.at(fault.at, self._strike(fault))
+    def plan(self, acts: tuple[Act, ...]) -> None:
+        for act in acts:
+            self._world.at(act.at, self._striking(act))
 
-    def _strike(self, fault: Fault) -> Callable[[], None]:
-        node = self.nodes[fault.member]
-        deeds: dict[str, Callable[[], None]] = {
-            "kill agent": lambda: self._kill(node, fault.lasts),
-            "freeze agent": lambda: self._freeze(node, fault.lasts),
-            "crash server": lambda: node.stop_server(clean=False),
-            "stop server": lambda: node.stop_server(clean=True),
-            "hang server": lambda: setattr(node.server, "hung", True),
-            "lose host": lambda: self._lose_host(node, fault.lasts),
-            "cut store": lambda: self._for(fault.lasts, node, "cut_from_store", True, False),
-            "lose replies": lambda: self._for(fault.lasts, node, "lose_replies", 0.5, 0.0),
-            "cut link": lambda: self._cut(frozenset((fault.member, fault.other)), fault.lasts),
-            "freeze fence": lambda: self._freeze_fence(node, fault.lasts),
-            "switchover": lambda: self._order(Intent(self._leader(), fault.member)),
-            "failover": lambda: self._order(Intent(None, fault.member)),
-        }
-
+    def _striking(self, act: Act) -> Callable[[], None]:
         def strike() -> None:
-            self.world.tell(
-                f"FAULT {fault.kind} {fault.member} {fault.other if fault.kind == 'cut link' else ''} {fault.lasts:.1f}s"
-            )
-            deeds[fault.kind]()
+            node = self._member(act)
+            until = self._world.now + act.lasts
+            self._world.note(Struck(self._world.now, act.kind, node.name, until, act.order))
+            self._world.tell(f"{'ORDER' if act.order else 'FAULT'} {str(act).strip()} {node.name}")
+            self._deeds(act, node)[act.kind]()
 
         return strike
 
-    def _for(self, lasts: float, node: Node, name: str, value: object, healed: object) -> None:
-        setattr(node, name, value)
-        self.world.at(lasts, lambda: setattr(node, name, healed))
+    def _member(self, act: Act) -> Node:
+        found = (node for node in self._nodes.values() if node.server.writable)
+        return next(found, self._nodes["a"]) if act.member == generators.LEADER else self._nodes[act.member]
+
+    def _deeds(self, act: Act, node: Node) -> dict[str, Callable[[], None]]:
+        lasts = act.lasts
+        return {
+            "kill agent": lambda: self._kill(node, lasts),
+            "restart agent": lambda: self._kill(node, min(lasts, 2.0)),
+            "freeze agent": lambda: self._freeze(node, lasts),
+            "stick loop": lambda: self._stick(node, lasts),
+            "crash server": node.crash_server,
+            "stop server": node.stop_server,
+            "hang server": lambda: setattr(node.server, "hung", node.server.running),
+            "slow stop": lambda: self._span(node, "slow_stop", lasts, act.number, 0.0),
+            "fail jobs": lambda: self._span(node, "fail_jobs", lasts, True, False),
+            "lose host": lambda: self._lose_host(node, lasts),
+            "cut store": lambda: self._span(node, "cut_from_store", lasts, True, False),
+            "cut store from all": self._each(lambda each: self._span(each, "cut_from_store", lasts, True, False)),
+            "cut link": lambda: self._cut(frozenset((node.name, act.other)), lasts),
+            "lose replies": lambda: self._span(node, "lose_replies", lasts, 0.5 if act.number > 10 else 1.0, 0.0),
+            "late requests": lambda: self._span(node, "late_requests", lasts, 12.0, 0.0),
+            "freeze fence": lambda: self._freeze_fence(node, min(lasts, FENCE_MOST)),
+            "late fence": lambda: self._span(node.fence, "late", lasts, 0.25, 0.0),
+            "switchover": lambda: self._intend(Intent(self._leader(), node.name)),
+            "failover": lambda: self._intend(Intent(None, node.name)),
+            "pause": lambda: self._pause(lasts),
+            "restart": lambda: self._order(node, RestartOrder(self._next())),
+            "reinitialize": lambda: self._order(node, ReinitOrder(self._next(), force=act.number > 10)),
+            "ttl": lambda: self._configure(**generators.document(act.number)),
+        }
+
+    def _each(self, strike: Callable[[Node], None]) -> Callable[[], None]:
+        def all_of_them() -> None:
+            for node in self._nodes.values():
+                strike(node)
+
+        return all_of_them
+
+    def _span(self, target: object, name: str, lasts: float, value: object, healed: object) -> None:
+        """For a while; spans of one kind that overlap end with the last one."""
+        key = (str(id(target)), name)
+        self._spans[key] = number = self._spans.get(key, 0) + 1
+        setattr(target, name, value)
+
+        def end() -> None:
+            if self._spans[key] == number:
+                setattr(target, name, healed)
+                for node in self._nodes.values():
+                    node.ring(0.1)
+
+        self._world.at(lasts, end)
+
+    # --- agents, fences, hosts --------------------------------------------------------------------------------------
+
+    def _agent_may_fail(self, node: Node) -> bool:
+        return self._world.now >= node.fence.frozen_until
 
     def _kill(self, node: Node, lasts: float) -> None:
-        if node.world.now < node.fence.frozen_until:
-            return
-        node.kill_agent()
-        self.world.at(lasts, lambda: self._revive(node))
-
-    def _revive(self, node: Node) -> None:
-        if not node.alive and node.host_up:
-            node.start_agent()
+        if self._agent_may_fail(node):
+            node.kill_agent()
+            self._world.at(lasts, node.start_agent)
 
     def _freeze(self, node: Node, lasts: float) -> None:
-        if node.world.now >= node.fence.frozen_until:
-            node.freeze(lasts)
-            self.world.at(lasts + 1.0, lambda: self._revive(node))
+        if self._agent_may_fail(node) and node.agent is not None:
+            node.agent.frozen_until = self._world.now + lasts
+            self._world.at(lasts + 1.0, node.start_agent)
+
+    def _stick(self, node: Node, lasts: float) -> None:
+        if self._agent_may_fail(node) and node.agent is not None:
+            node.agent.stuck_until = self._world.now + lasts
 
     def _freeze_fence(self, node: Node, lasts: float) -> None:
-        if node.alive and node.world.now >= node.frozen_until and not node.cut_from_store:
-            lasts = min(lasts, 8.0)
-            node.fence.frozen_until = node.world.now + lasts
+        """Not with a failing agent; and the agent that is to stand in must find out in time."""
+        agent = node.agent
+        if agent is not None and node.alive and self._world.now >= max(agent.frozen_until, agent.stuck_until):
+            node.fence.frozen_until = self._world.now + lasts
 
     def _lose_host(self, node: Node, lasts: float) -> None:
-        node.kill_agent()
-        node.server.crash()
-        node.host_up = False
-        node.fence.disarm()
+        node.lose_host()
+        self._world.at(lasts, lambda: self._boot(node))
 
-        def back() -> None:
-            node.host_up = True
-            self._revive(node)
-
-        self.world.at(lasts, back)
+    def _boot(self, node: Node) -> None:
+        node.host_up = True
+        node.start_agent()
 
     def _cut(self, link: frozenset[str], lasts: float) -> None:
-        self.world.cut_links.add(link)
-        self.world.at(lasts, lambda: self.world.cut_links.discard(link))
+        self._world.cut_links.add(link)
+        self._world.at(lasts, lambda: self._world.cut_links.discard(link))
+
+    # --- orders -----------------------------------------------------------------------------------------------------
+
+    def _next(self) -> int:
+        self._orders += 1
+        return self._orders
 
     def _leader(self) -> str | None:
-        found = self.admin.read(budget=Seconds(1)).leader_name
-        return str(found) if found else None
+        return self._admin.read(budget=SOON).leader_name
 
-    def _order(self, intent: Intent) -> None:
+    def _intend(self, intent: Intent) -> None:
         if intent.leader != intent.candidate and (intent.leader or intent.candidate):
-            self.admin.write_intent(intent, budget=Seconds(1))
-            for node in self.nodes.values():
-                node.wake(0.01)
+            self._admin.write_intent(intent, budget=SOON)
+            self._world.keep_leases()
+
+    def _configure(self, **changes: object) -> None:
+        config = self._admin.read(budget=SOON).config or {}
+        self._admin.write_config({**config, **changes}, budget=SOON)
+        self._world.keep_leases()
+
+    def _pause(self, lasts: float) -> None:
+        self._configure(pause=True)
+        self._world.at(lasts, lambda: self._configure(pause=False))
+
+    def _order(self, node: Node, order: RestartOrder | ReinitOrder) -> None:
+        """An order that was not taken up in time is dropped."""
+        agent = node.agent
+        if agent is None or not agent.alive or agent.order is not None:
+            return
+        agent.order = order
+        agent.ring()
+
+        def drop() -> None:
+            if agent.order is order:
+                agent.order = None
+
+        self._world.at(30.0, drop)
 
     def heal(self) -> None:
         """Everything works again, and whoever is gone comes back."""
-        self.world.tell("everything heals")
-        self.world.cut_links.clear()
-        for node in self.nodes.values():
-            node.cut_from_store, node.lose_replies, node.host_up = False, 0.0, True
-            node.frozen_until, node.fence.frozen_until, node.server.hung = self.world.now, 0.0, False
-            self._revive(node)
+        self._world.tell("everything heals")
+        self._world.cut_links.clear()
+        self._configure(pause=False)
+        for node in self._nodes.values():
+            node.cut_from_store, node.fail_jobs, node.host_up, node.server.hung = False, False, True, False
+            node.lose_replies = node.late_requests = node.slow_stop = node.fence.late = node.fence.frozen_until = 0.0
+            if node.agent is not None:
+                node.agent.frozen_until = node.agent.stuck_until = 0.0
+            node.start_agent()
+            node.ring(0.1)

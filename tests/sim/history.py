@@ -4,91 +4,100 @@ from dataclasses import dataclass, field
 
 from pgctl.dcs.cluster_store import ClusterStore
 from pgctl.dcs.inproc import InprocStore
+from pgctl.model.cluster import Revision
 from pgctl.model.member import Tags
-from pgctl.model.server import Phase
 from pgctl.units import Seconds
-from tests.sim.faults import SPAN, Fault, Injector, draw
-from tests.sim.node import Node
+from tests.sim import checkers, generators
+from tests.sim.checkers import Finding, Verdict
+from tests.sim.faults import Injector
+from tests.sim.generators import NAMES, SPAN, Plan
+from tests.sim.node import SOUND, Mutation, Node
+from tests.sim.record import End, Opened, Record, Standing
 from tests.sim.world import World
 
-NAMES = ["a", "b", "c"]
 BIRTH = 20.0
+WATCHED = frozenset({"leader", "failover", "config", "initialize"})
 
 
 @dataclass
-class Verdict:
-    """What a history came to. `violations` empty: nothing was found; `unknown` never passes for that."""
+class Outcome:
+    """What a history came to; `violations` are the findings that do not pass."""
 
     seed: int
-    violations: list[str]
-    faults: list[Fault]
+    plan: Plan
+    record: Record
+    violations: list[Finding]
     story: list[str] = field(repr=False, default_factory=list)
-    leaders: int = 0
+
+    @property
+    def leaders(self) -> int:
+        return len({event.member for event in self.record.events if isinstance(event, Opened)})
 
 
-def run(seed: int, faults: list[Fault] | None = None, ttl: float | None = None) -> Verdict:
-    """Plays the history of `seed`; with `faults` given, those instead of the drawn ones (for shrinking)."""
-    world = World(seed)
-    lease = ttl if ttl is not None else world.random.choice((5.0, 15.0, 30.0))
-    document: dict[str, object] = {
-        "ttl": lease,
-        "loop_wait": min(10.0, lease / 3),
-        "retry_timeout": max(1.0, lease / 10),
-    }
+def run(seed: int, plan: Plan | None = None, mutation: Mutation = SOUND) -> Outcome:
+    """Plays the history of `seed`; with a plan given, that one instead of the drawn one (for shrinking)."""
+    world, drawn = World(seed), plan or generators.draw(seed)
     admin = ClusterStore(InprocStore(world.universe, "operator", world.clock), "sim")
-    barred = world.random.choice(NAMES) if world.random.random() < 0.2 else ""
-    nodes = {
-        name: Node(world, name, bootstrap=document, tags=Tags(nofailover=name == barred, published={})) for name in NAMES
-    }
-    for node in nodes.values():
-        node.peers = {name: other for name, other in nodes.items() if other is not node}
-    for node in nodes.values():
-        node.start_agent()
-    watch(world, nodes)
+    nodes = _nodes(world, drawn, mutation)
+    Watchers(world, nodes)
     world.begin()
-    drawn = draw(world, NAMES) if faults is None else faults
     world.run(world.now + BIRTH)
     injector = Injector(world, nodes, admin)
-    injector.plan(drawn)
+    injector.plan(drawn.acts)
     world.run(world.now + SPAN + 20)
     injector.heal()
-    world.run(world.now + 2 * lease + 45)
-    check_end(world, admin)
-    return Verdict(seed, world.violations, drawn, world.story, len({name for _, name in world.acknowledged}))
+    ttl = admin.read(budget=Seconds(1)).settings.ttl
+    world.run(world.now + 2 * ttl + 45)
+    world.record.end = _end(world, admin)
+    found = [finding for finding in checkers.check(world.record) if finding.verdict is not Verdict.YES]
+    for finding in found:
+        world.tell(f"VIOLATION {finding}")
+    return Outcome(seed, drawn, world.record, found, world.story)
 
 
-def watch(world: World, nodes: dict[str, Node]) -> None:
-    """A change of the leader key, the intent or the settings wakes every member that can hear of it."""
-    seen: dict[str, object] = {}
-
-    def look() -> None:
-        items = {
-            key: item
-            for key, item in world.universe.values().items()
-            if key in ("leader", "failover", "config", "initialize")
-        }
-        if items != seen:
-            seen.clear()
-            seen.update(items)
-            for node in nodes.values():
-                if not node.cut_from_store:
-                    node.wake(world.random.uniform(0.001, 0.05))
-        world.at(0.02, look)
-
-    world.at(0.02, look)
+def _nodes(world: World, plan: Plan, mutation: Mutation) -> dict[str, Node]:
+    document = generators.document(plan.ttl)
+    world.record.barred = frozenset({plan.barred} - {""})
+    nodes = {}
+    for name in NAMES:
+        tags = Tags(nofailover=name == plan.barred, published={})
+        nodes[name] = Node(world, name, bootstrap=document, tags=tags, mutation=mutation)
+    for node in nodes.values():
+        node.peers = {name: other for name, other in nodes.items() if other is not node}
+        node.start_agent()
+    return nodes
 
 
-def check_end(world: World, admin: ClusterStore) -> None:
-    """Liveness, once healed: one primary that holds the key, everybody else streaming from it; no surprise in the log."""
-    primaries = [name for name, server in world.servers.items() if server.writable]
-    if len(primaries) != 1:
-        phases = ", ".join(f"{name} {server.phase}" for name, server in world.servers.items())
-        world.violation(f"LIV9 not one primary after healing: {phases}")
-        return
-    leader = primaries[0]
-    holder = admin.read(budget=Seconds(1)).leader_name
-    if holder != leader:
-        world.violation(f"LIV9 the primary is {leader}, the leader key says {holder}")
-    for name, server in world.servers.items():
-        if name != leader and not (server.phase is Phase.STANDBY and server.streams):
-            world.violation(f"LIV5 {name} does not stream after healing: {server.phase} upstream {server.upstream}")
+class Watchers:
+    """What members hear of a changed key, if they can hear; and who held the leader key when it went."""
+
+    def __init__(self, world: World, nodes: dict[str, Node]) -> None:
+        self._world, self._nodes = world, nodes
+        self._holder: tuple[str, Revision] | None = None
+        world.universe.listeners.append(self._changed)
+
+    def _changed(self, keys: frozenset[str]) -> None:
+        for node in self._nodes.values():
+            decision = node.agent.decision if node.agent is not None else None
+            members = decision is None or decision.wake_on_members
+            if not node.cut_from_store and (members or not WATCHED.isdisjoint(keys)):
+                node.ring(self._world.random.uniform(0.001, 0.05))
+        if "leader" in keys:
+            self._world.at(0.0, self._leader_changed)
+
+    def _leader_changed(self) -> None:
+        row = self._world.universe.rows.get("leader")
+        holder = (row.value, row.revision) if row is not None else None
+        if self._holder is not None and (holder is None or holder[0] != self._holder[0]):
+            self._nodes[self._holder[0]].key_gone(self._holder[1])
+        if holder is None or self._holder is None or holder[0] != self._holder[0]:
+            self._world.tell(f"leader key: {holder[0] if holder else 'nobody'}")
+        self._holder = holder
+
+
+def _end(world: World, admin: ClusterStore) -> End:
+    servers = tuple(
+        Standing(name, str(server.phase), server.streams, server.writable, tuple(server.wal))
+        for name, server in world.servers.items()
+    )
+    return End(world.now, admin.read(budget=Seconds(1)).leader_name, servers)

@@ -1,218 +1,142 @@
-"""One simulated member: the real cycle, driven under virtual time, with a job slot, a heartbeat and a fence of its own.
+"""One simulated host: a server, a fence, and the agent that lives on it at present; what faults do to them.
 
-An agent can be killed (its memory is gone), frozen (its next steps wait), cut from the store or from peers. Its fence
-is an actor apart: it goes on when the agent does not.
+Agent and fence can each be killed or frozen; the server can crash and hang; the host can be cut off and lost.
 """
 
-from collections.abc import Callable, Generator
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass
 
-from pgctl.agent.core.cycle import Cycle, CycleStart, cycle
-from pgctl.agent.core.effects import Answer, Outcome, Request
-from pgctl.agent.core.memory import Memory
-from pgctl.agent.core.view import Decision, Host, JobState, Lease, View
-from pgctl.dcs.cluster_store import ClusterStore
-from pgctl.dcs.inproc import InprocStore
+from pgctl.agent.core.effects import Peer
+from pgctl.model.cluster import Revision
+from pgctl.model.lsn import Lsn
 from pgctl.model.member import MemberName, Tags
-from pgctl.model.settings import Settings
-from pgctl.units import Instant, Seconds
-from tests.sim.actions import Actions
+from pgctl.model.server import Phase
+from tests.sim.agent_model import Agent
+from tests.sim.fence_model import FenceModel
 from tests.sim.postgres_model import Server
+from tests.sim.record import Closed, LeadLost, Opened, SetFree
 from tests.sim.world import World
 
-LATENCY = (0.0005, 0.02)
+
+@dataclass(frozen=True)
+class Mutation:
+    """What is broken on purpose, to see that the checkers find it."""
+
+    unfenced: bool = False
+    reckless: bool = False
+    """Deeds that can make the server writable do not ask for the lease."""
+    boast: float = 0.0
+    """Seconds that the heartbeat adds to each renewal."""
 
 
-class Fence:
-    """Stops a writable server a margin before the deadline, kills it later, ends an agent that does not move."""
-
-    def __init__(self, node: "Node") -> None:
-        self.node = node
-        self.armed = False
-        self.deadline = 0.0
-        self.margin = 5.0
-        self.frozen_until = 0.0
-
-    def move(self, deadline: float, margin: float) -> None:
-        self.armed, self.deadline, self.margin = True, deadline, margin
-        world = self.node.world
-        world.at(deadline - margin - world.now, lambda: self._act(deadline, deadline - margin, self._stop))
-        world.at(deadline - margin / 3 - world.now, lambda: self._act(deadline, deadline - margin / 3, self._kill))
-        world.at(deadline - world.now, lambda: self._act(deadline, deadline, self._end_agent))
-
-    def disarm(self) -> None:
-        self.armed = False
-
-    def _act(self, deadline: float, due: float, deed: Callable[[], None]) -> None:
-        world = self.node.world
-        if world.now < self.frozen_until:
-            world.at(self.frozen_until - world.now, lambda: self._act(deadline, due, deed))
-        elif self.armed and self.deadline == deadline and self.node.host_up:
-            deed()
-
-    def _stop(self) -> None:
-        if self.node.server.running:
-            self.node.world.tell(f"{self.node.name}: the fence stops the server")
-            self.node.stop_server(clean=True)
-
-    def _kill(self) -> None:
-        if self.node.server.running:
-            self.node.stop_server(clean=False)
-
-    def _end_agent(self) -> None:
-        if self.node.alive and self.node.frozen_until > self.node.world.now:
-            self.node.world.tell(f"{self.node.name}: the fence ends the agent")
-            self.node.kill_agent()
+SOUND = Mutation()
 
 
 class Node:
-    """A host: a server, an agent, a fence."""
+    """`peers` are the other hosts, by name."""
 
-    def __init__(self, world: World, name: str, *, bootstrap: dict[str, object] | None, tags: Tags) -> None:
-        self.world = world
-        self.name = MemberName(name)
-        self.server = world.servers.setdefault(name, Server(name))
-        self.tags = tags
-        self.bootstrap = bootstrap
-        self.host_up = True
-        self.alive = False
-        self.life = 0
-        self.frozen_until = 0.0
-        self.cut_from_store = False
-        self.lose_replies = 0.0
+    def __init__(self, world: World, name: str, *, bootstrap: dict[str, object], tags: Tags, mutation: Mutation) -> None:
+        self.world, self.name, self.tags = world, MemberName(name), tags
+        self.bootstrap, self.mutation = bootstrap, mutation
+        self.server = world.servers.setdefault(name, Server(name, self._opened, self._closed))
+        self.fence = FenceModel(self, broken=mutation.unfenced)
+        self.agent: Agent | None = None
         self.peers: dict[str, Node] = {}
-        self.fence = Fence(self)
-        self.actions = Actions(self)
-        self.settings = Settings()
+        self.host_up = True
+        self.cut_from_store = self.fail_jobs = False
+        self.lose_replies = self.late_requests = self.slow_stop = 0.0
+        self._released: set[Revision] = set()
 
-    # --- life of the agent ---
+    # --- the agent --------------------------------------------------------------------------------------------------
+
+    @property
+    def alive(self) -> bool:
+        return self.agent is not None and self.agent.alive
+
+    @property
+    def frozen(self) -> bool:
+        return self.agent is not None and self.world.now < self.agent.frozen_until
 
     def start_agent(self) -> None:
-        self.alive = True
-        self.life += 1
-        self.frozen_until = 0.0
-        self.memory = Memory()
-        self.lease = Lease()
-        self.job: JobState | None = None
-        self.shown: View | None = None
-        self.decision: Decision | None = None
-        self.busy, self.again, self.wake_number = False, False, 0
-        self.progress = self.world.now
-        self.store = ClusterStore(InprocStore(self.world.universe, self.name, self.world.clock), "sim")
-        self.world.tell(f"{self.name}: agent starts")
-        self.wake()
-        self.later(0.5, self._heartbeat)
+        if self.host_up and not self.alive:
+            self.world.tell(f"{self.name}: agent starts")
+            self.agent = Agent(self)
+            self.agent.start()
 
     def kill_agent(self) -> None:
-        self.alive = False
-        self.life += 1
-        self.busy = False
+        if self.agent is not None:
+            self.agent.end()
 
-    def freeze(self, duration: float) -> None:
-        self.frozen_until = self.world.now + duration
-
-    def stop_server(self, *, clean: bool) -> None:
-        was_primary = self.server.writable
-        if clean:
-            if was_primary:
-                self.world.flush_standbys(self.server)
-            self.server.stop()
-        else:
-            self.server.crash()
-        self.wake()
-
-    def later(self, delay: float, call: Callable[[], None]) -> None:
-        """`call` by this life of the agent: dropped when it is dead, late when it is frozen."""
-        life = self.life
-
-        def run() -> None:
-            if self.life != life or not self.alive:
-                return
-            if self.world.now < self.frozen_until:
-                self.world.at(self.frozen_until - self.world.now, run)
-                return
-            call()
-
-        self.world.at(delay, run)
-
-    # --- the loop ---
-
-    def wake(self, delay: float = 0.0) -> None:
+    def end_frozen_agent(self) -> None:
         if self.alive:
-            self.later(delay, self._run)
+            self.world.tell(f"{self.name}: the fence ends the agent")
+            self.kill_agent()
 
-    def _run(self) -> None:
-        if self.busy:
-            self.again = True
-            return
-        self.busy, self.again = True, False
-        self.wake_number += 1
-        host = Host(
-            self.name,
-            f"postgres://{self.name}:5432/postgres",
-            f"http://{self.name}:8008/patroni",
-            "4.1.0",
-            self.tags,
-            bootstrap=self.bootstrap,
-        )
-        start = CycleStart(Instant(self.world.now), self.world.clock.wall(), host, self.memory, self.lease, self.job)
-        if self.job is not None and self.job.ended:
-            self.job = None
-        self._step(cycle(start), None)
+    def ring(self, delay: float = 0.0) -> None:
+        if self.agent is not None:
+            self.agent.ring(delay)
 
-    def _step(self, running: Cycle, answer: object) -> None:
-        try:
-            request = running.send(answer)
-        except StopIteration as ended:
-            self._finish(ended.value)
-            return
-        self.actions.perform(request, lambda found: self._step(running, found))
+    # --- the server -------------------------------------------------------------------------------------------------
 
-    def _finish(self, result: Any) -> None:
-        self.busy = False
-        self.progress = self.world.now
-        decision: Decision = result.decision
-        if self.decision is None or self.decision.rule != decision.rule:
-            self.world.tell(f"{self.name}: {decision.rule} {decision.sentence} {decision.reason}")
-        self.memory, self.decision = decision.memory, decision
-        self.settings = result.view.settings
-        number = self.wake_number
-        wait = 0.05 if result.cut_short is not None else max(0.05, decision.wake_at - self.world.now)
-        if self.again:
-            self.wake()
-        else:
-            self.later(wait, lambda: self._run() if self.wake_number == number else None)
+    def stop_server(self, how: str = "stopped") -> None:
+        """A fast stop: it takes a moment, and is clean unless somebody loses patience."""
+        server, number = self.server, self.server.starts
+        server.begin_stop(how)
 
-    # --- the heartbeat ---
+        def end() -> None:
+            if server.starts != number or server.phase is not Phase.STOPPING:
+                return
+            if server.hung:
+                self.world.at(0.5, end)
+                return
+            self.world.flush(server)
+            server.end_stop()
+            self.ring()
 
-    def _heartbeat(self) -> None:
-        ttl = self.settings.ttl
-        stuck = self.lease.held and self.world.now - self.progress > ttl
-        if not stuck:
-            sent = self.world.now
-            self._lower(Instant(sent + ttl))
-            self.actions.send(
-                lambda: self.store.renew(Seconds(ttl), budget=Seconds(1)), lambda got: self._renewed(sent, got)
-            )
-        self.later(ttl / 4, self._heartbeat)
+        self.world.at(self.world.random.uniform(0.02, 0.3) + self.slow_stop, end)
 
-    def _lower(self, limit: Instant) -> None:
-        """Before a renewal with a shorter ttl is sent: from then on the store may let go sooner than was promised."""
-        if self.lease.held and limit < self.lease.deadline:
-            self._set_deadline(limit)
+    def crash_server(self, how: str = "crashed") -> None:
+        if self.server.running:
+            self.server.crash(how)
+            self.ring()
 
-    def _set_deadline(self, deadline: Instant) -> None:
-        self.lease = replace(self.lease, deadline=deadline)
-        if self.fence.armed:
-            self.fence.move(deadline, self.settings.margin)
+    def lose_host(self) -> None:
+        self.kill_agent()
+        self.server.crash("lost")
+        self.fence.lose()
+        self.host_up = False
 
-    def _renewed(self, sent: float, answer: Answer) -> None:
-        if answer.outcome is Outcome.APPLIED and self.lease.held:
-            self._set_deadline(Instant(sent + self.settings.ttl))
-        elif answer.outcome is Outcome.REJECTED and self.lease.held:
-            self.lease = Lease()
-            self.wake()
+    def _opened(self, server: Server, how: str) -> None:
+        self.world.tell(f"{server.name}: takes writes ({how}) on timeline {server.timeline}")
+        self.world.note(Opened(self.world.now, server.name, how, tuple(server.wal), server.timeline))
 
+    def _closed(self, server: Server, how: str) -> None:
+        self.world.tell(f"{server.name}: takes no more writes ({how})")
+        self.world.note(Closed(self.world.now, server.name, how))
+        self.world.note(SetFree(self.world.now, server.name, False))
 
-Gen = Generator[Request[Any], Any, Any]
+    # --- as others see it -------------------------------------------------------------------------------------------
+
+    def silent(self, name: str) -> bool:
+        """Whether a question to that member gets no answer at all; a refused connection is one."""
+        other = self.peers.get(name)
+        return other is None or not other.host_up or other.frozen or not self.world.linked(self.name, name)
+
+    def ask(self, name: str) -> Peer:
+        other = self.peers.get(name)
+        agent = None if other is None or self.silent(name) or not other.alive else other.agent
+        if other is None or agent is None or agent.shown is None:
+            return Peer(name, False, problem="no answer")
+        server, cluster = agent.shown.server, agent.shown.cluster
+        return Peer(name, server.lsn is not None, server.phase is Phase.PRIMARY, server.lsn or Lsn(0), server.timeline,
+                    other.tags, looked=cluster is None or cluster.leader is None)  # fmt: skip
+
+    # --- the leader key ---------------------------------------------------------------------------------------------
+
+    def released(self, revision: Revision) -> None:
+        self._released.add(revision)
+
+    def key_gone(self, revision: Revision) -> None:
+        """The store let my leader key go: by then I must not have believed in it, unless I gave it up."""
+        lease = self.agent.cell.read() if self.agent is not None else None
+        if lease is not None and self.alive and revision not in self._released and lease.left(self.world.clock.now()) > 0:
+            self.world.note(LeadLost(self.world.now, self.name, lease.deadline))

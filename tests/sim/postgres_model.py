@@ -1,11 +1,14 @@
 """A model of one PostgreSQL server: enough of it for decisions to go wrong on.
 
-The log is a tuple of record ids; positions are bytes of it. A server's history is the list of (timeline, position where
-it ended). Streaming copies records whose prefix is equal; it fails where the branches differ, as the real one does.
-Obeys the same contract as the real server (tests/contract): a clean stop sends all of the log to those who stream, a
-crash sends nothing, promotion opens the next free timeline and ends its own at the last record.
+The log is a list of record ids. An id is given out once, behind one prefix; so two logs are equal up to n records when
+their n-th ones are. A server's history is the list of (timeline, records where it was left). Streaming copies records
+whose prefix is equal; it fails where the branches differ, as the real one does. Obeys the same contract as the real
+server (tests/contract): a clean stop takes no writes from its beginning and sends all of the log to those who stream by
+its end, a crash sends nothing, promotion opens the next timeline and ends its own at the last record. What a postmaster
+was told to do, it does without the agent that told it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pgctl.model.lsn import Lsn
@@ -22,9 +25,13 @@ def position(records: int) -> Lsn:
 
 @dataclass
 class Server:
-    """One data directory and the process on it, if any."""
+    """One data directory and the process on it, if any. `opened` and `closed` hear when it begins and ends to take
+    writes, with how that came.
+    """
 
     name: str
+    opened: Callable[["Server", str], None] = lambda server, how: None
+    closed: Callable[["Server", str], None] = lambda server, how: None
     identifier: str | None = None
     wal: list[int] = field(default_factory=list)
     timeline: int = 1
@@ -35,6 +42,7 @@ class Server:
     upstream: str | None = None
     streams: bool = False
     starts: int = 0
+    """Of postmasters; tells one from the next."""
     hung: bool = False
 
     @property
@@ -42,8 +50,17 @@ class Server:
         return self.phase is Phase.PRIMARY
 
     @property
+    def standby(self) -> bool:
+        return self.phase is Phase.STANDBY
+
+    @property
     def running(self) -> bool:
         return self.phase in (Phase.PRIMARY, Phase.STANDBY, Phase.STARTING, Phase.STOPPING)
+
+    @property
+    def serves(self) -> bool:
+        """Whether walsenders work: the last ones to end in a clean stop."""
+        return self.phase in (Phase.PRIMARY, Phase.STANDBY, Phase.STOPPING) and not self.hung
 
     def history(self) -> TimelineHistory:
         return TimelineHistory(self.timeline, tuple(Switch(line, position(at)) for line, at in self.switches))
@@ -51,62 +68,79 @@ class Server:
     def look(self, senders: tuple[str, ...] = ()) -> ServerState:
         """What a probe finds."""
         at = position(len(self.wal))
-        up = self.phase in (Phase.PRIMARY, Phase.STANDBY)
         if self.hung and self.running:
             return ServerState(Phase.HUNG, postmaster=Postmaster(1, self.starts), system_identifier=self.identifier)
-        control = None
         if self.phase is Phase.DOWN:
-            control = ControlData(
-                self.control,
-                self.identifier or "",
-                at,
-                self.timeline,
-                minimum_recovery_lsn=at,
-                minimum_recovery_timeline=self.timeline,
-            )
+            control = ControlData(self.control, self.identifier or "", at, self.timeline, minimum_recovery_lsn=at,
+                                  minimum_recovery_timeline=self.timeline)  # fmt: skip
+            return ServerState(self.phase, control=control, version=150000, system_identifier=self.identifier,
+                               can_rewind=True)  # fmt: skip
+        up, standby = self.phase in (Phase.PRIMARY, Phase.STANDBY), self.standby
         return ServerState(
             self.phase,
             postmaster=Postmaster(1, self.starts) if self.running else None,
-            control=control,
             version=150000,
             system_identifier=self.identifier,
             timeline=self.timeline if up else None,
             lsn=at if up else None,
-            receive_lsn=at if self.phase is Phase.STANDBY else None,
-            replay_lsn=at if self.phase is Phase.STANDBY else None,
-            replication_state="streaming" if self.streams and self.phase is Phase.STANDBY else None,
+            receive_lsn=at if standby else None,
+            replay_lsn=at if standby else None,
+            replication_state="streaming" if self.streams and standby else None,
             senders=tuple(WalSender("r", name, None, "streaming", "async", 0) for name in senders),
             can_rewind=True,
-            standby_signal=self.phase is Phase.STANDBY,
+            standby_signal=standby,
         )
 
-    # --- verbs ---
-
-    def initdb(self, identifier: str) -> None:
-        self.identifier, self.wal, self.timeline, self.switches = identifier, [], 1, []
-        self.start(standby=False)
+    # --- verbs: each leaves the server in one phase ---
 
     def start(self, *, standby: bool) -> None:
-        self.phase = Phase.STANDBY if standby else Phase.PRIMARY
+        """A postmaster that is not up yet; `come_up` follows."""
+        self.phase = Phase.STARTING
         self.control = "in archive recovery" if standby else "in production"
         self.streams, self.hung = False, False
         self.starts += 1
 
-    def stop(self) -> None:
-        """A clean stop."""
-        if self.running:
-            self.control = "shut down" if self.phase is Phase.PRIMARY else "shut down in recovery"
+    def come_up(self) -> None:
+        if self.phase is Phase.STARTING:
+            standby = self.control == "in archive recovery"
+            self.phase = Phase.STANDBY if standby else Phase.PRIMARY
+            if not standby:
+                self.opened(self, "started")
+
+    def initdb(self, identifier: str) -> None:
+        self.identifier, self.wal, self.timeline, self.switches = identifier, [], 1, []
+        self.start(standby=False)
+        self.come_up()
+
+    def begin_stop(self, how: str = "stopped") -> None:
+        """SIGINT: no transaction is committed any more; walsenders go on until `end_stop`."""
+        if self.phase in (Phase.PRIMARY, Phase.STANDBY):
+            self._close(how)
+            self.control = "shut down" if self.writable else "shut down in recovery"
+            self.phase = Phase.STOPPING
+        elif self.phase is Phase.STARTING:
+            self.phase = Phase.DOWN
+
+    def end_stop(self) -> None:
+        if self.phase is Phase.STOPPING:
             self.phase, self.streams, self.hung = Phase.DOWN, False, False
 
-    def crash(self) -> None:
+    def crash(self, how: str = "crashed") -> None:
         if self.running:
+            self._close(how)
+            if self.phase is Phase.STOPPING:
+                self.control = "shutting down" if self.control == "shut down" else "in archive recovery"
             self.phase, self.streams, self.hung = Phase.DOWN, False, False
 
     def promote(self) -> None:
-        if self.phase is Phase.STANDBY:
-            self.switches = [*self.switches, (self.timeline, len(self.wal))]
-            self.timeline += 1
-            self.phase, self.control, self.streams = Phase.PRIMARY, "in production", False
+        self.switches = [*self.switches, (self.timeline, len(self.wal))]
+        self.timeline += 1
+        self.phase, self.control, self.streams = Phase.PRIMARY, "in production", False
+        self.opened(self, "promoted")
+
+    def _close(self, how: str) -> None:
+        if self.writable:
+            self.closed(self, how)
 
     def copy_from(self, other: "Server") -> None:
         """A base backup."""
@@ -118,14 +152,15 @@ class Server:
         self.crash()
         self.identifier, self.wal, self.timeline, self.switches, self.phase = None, [], 1, [], Phase.EMPTY
 
-    def stream_from(self, source: "Server", limit: int = 1 << 30) -> bool:
+    def stream_from(self, source: "Server") -> bool:
         """Receives what `source` has and I lack; False where the branches differ."""
         mine, theirs = len(self.wal), len(source.wal)
-        if mine > theirs or self.wal != source.wal[:mine] or not self.may_follow(source):
+        if mine > theirs or (mine and self.wal[-1] != source.wal[mine - 1]):
             self.streams = False
             return False
-        self.wal.extend(source.wal[mine : mine + limit])
-        if len(self.wal) == theirs:
+        if mine < theirs:
+            self.wal.extend(source.wal[mine:])
+        if self.timeline != source.timeline:
             self.timeline, self.switches = source.timeline, list(source.switches)
         self.streams = True
         return True

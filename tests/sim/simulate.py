@@ -11,10 +11,11 @@ def main() -> int:
     start, count = int(sys.argv[1]), int(sys.argv[2])
     began, failed = SystemClock().now(), 0
     for seed in range(start, start + count):
-        verdict = run(seed)
-        if verdict.violations:
+        outcome = run(seed)
+        if outcome.violations:
             failed += 1
-            sys.stdout.write(shorter(verdict) + "\n")
+            sys.stdout.write(shorter(outcome) + "\n")
+            sys.stdout.flush()
     took = SystemClock().now() - began
     sys.stdout.write(f"{count} histories, {failed} with violations, {count / took * 3600:.0f} an hour\n")
     return 1 if failed else 0

@@ -49,6 +49,13 @@ def claim_open(view: View) -> bool:
     return not bootstrap_under_way(view) or view.memory.bootstrapping or bootstrap_abandoned(view)
 
 
+def record_lost(view: View) -> bool:
+    """Nobody has made a record of this cluster for two leases: no primary is left that would, and no old lease holds."""
+    since = view.memory.leaderless_since
+    waited = since is not None and view.now - since > 2 * view.settings.ttl
+    return waited and identifier_missing(view) and claim_open(view)
+
+
 def source_known(view: View) -> bool:
     """There is a leader that runs as a primary, and an address to clone from."""
     leader = view.cluster.leader_member if view.cluster else None
@@ -58,8 +65,7 @@ def source_known(view: View) -> bool:
 
 def behind_history(view: View) -> bool:
     """The cluster has moved to a later timeline than my server's: somebody was promoted meanwhile."""
-    timeline = view.server.timeline
-    return view.cluster is not None and timeline is not None and timeline < view.cluster.history.timeline
+    return ranking.older_timeline(view)
 
 
 # --- intents --------------------------------------------------------------------------------------------------------
@@ -149,13 +155,15 @@ def native(view: View) -> bool:
 
 
 def electable(view: View) -> bool:
-    """Fit to be promoted by name: no tag against it, all of the log that a leader who stepped down has written.
+    """Fit to be promoted by name: no tag against it, on the cluster's timeline, all of the log of a leader who stepped down.
 
-    A manual failover (no leader named) accepts the loss of what is missing; that is what it is for.
+    A manual failover (no leader named) accepts the loss of what is missing; that is what it is for. A second timeline
+    of the same number it does not accept: `ranking.older_timeline`.
     """
     intent = intents.open_intent(view)
     planned = intent is not None and intent.switchover
-    return not view.host.tags.nofailover and not (planned and lacks_final_wal(view))
+    missing = planned and lacks_final_wal(view)
+    return not view.host.tags.nofailover and not missing and not behind_history(view)
 
 
 def promotable(view: View) -> bool:

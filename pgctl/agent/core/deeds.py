@@ -121,12 +121,15 @@ def hand_over(view: View) -> Plan:
 
 
 def step_aside(view: View) -> Plan:
-    """First half of a switchover: a checkpoint while writes go on, then a fast stop. The lease is kept meanwhile."""
+    """First half of a switchover: a checkpoint while writes go on, then a fast stop. The lease is kept meanwhile.
+
+    A leader that was promoted a moment ago says so first: whoever comes next must not open its timeline again.
+    """
     intent = intents.open_intent(view) or Intent()
     named = intent.candidate or next(iter(intents.successors(view, intent)), "")
     stop = Stop(mode=StopMode.FAST, checkpoint=True, handover=True, timeout=HANDOVER_WITHIN)
-    plan = start(view, stop, keep_fence=True)
-    return replace(plan, memory=replace(view.memory, handover=named), reason=f"for {named}")
+    effects = (*upkeep.history(view), StartJob(stop))
+    return Plan(effects, replace(view.memory, handover=named), reason=f"for {named}")
 
 
 def close_intent(view: View) -> Plan:
@@ -163,6 +166,11 @@ def start_standby(view: View) -> Plan:
     upstream = follow_target.standby_conf(view)
     plan = start(view, StartStandby(conf=upstream))
     return replace(plan, reason=f"following {upstream.upstream.name}" if upstream.upstream else "without an upstream")
+
+
+def bring_back(view: View) -> Plan:
+    """A primary in place; a standby's data in recovery first, and a later cycle promotes it."""
+    return start_primary(view) if divergence.was_primary(view.server.control) else start_to_promote(view)
 
 
 def start_primary(view: View) -> Plan:

@@ -81,6 +81,9 @@ def why_unfit(view: View, peer: Peer, intent: Intent | None = None) -> str:
         return f"lags {behind} bytes, more than maximum_lag_on_failover"
     if peer.primary:
         return "is not a standby"
+    known = max(view.server.timeline or 0, cluster.history.timeline if cluster else 0)
+    if peer.timeline is not None and peer.timeline < known:
+        return f"is on timeline {peer.timeline}, and the cluster is on {known}"
     if intent is not None and intent.switchover and view.server.phase is Phase.PRIMARY and not _streams(view, peer.name):
         return "does not stream from the leader"
     return ""

@@ -72,8 +72,15 @@ def bar(view: View) -> str:
         return f"{behind} bytes of the log that the leader wrote before it stepped down are missing"
     if behind > view.settings.maximum_lag_on_failover:
         return f"{behind} bytes behind the last leader's position, more than maximum_lag_on_failover"
-    # Promoted from an older timeline it would open a second one of the same number, which nobody can tell apart.
-    older = server.timeline is not None and server.timeline < cluster.history.timeline
-    if older or (view.settings.check_timeline and server.timeline is None):
+    if older_timeline(view) or (view.settings.check_timeline and server.timeline is None):
         return f"on timeline {server.timeline}, and the cluster is on {cluster.history.timeline}"
     return ""
+
+
+def older_timeline(view: View) -> bool:
+    """The cluster has moved to a later timeline than my server's.
+
+    Promoted from an older one it would open a second timeline of the same number, which nobody can tell apart.
+    """
+    timeline = view.server.timeline
+    return view.cluster is not None and timeline is not None and timeline < view.cluster.history.timeline

@@ -81,8 +81,7 @@ def leading(view: View) -> Plan:
     change = slots.plan(view, leading=True)
     if change != SlotPlan():
         effects.append(SetSlots(change))
-    if server.timeline and server.timeline > 1 and cluster.history.timeline != server.timeline:
-        effects.append(WriteHistory(server.timeline, cluster.history, view.settings.max_timelines_history))
+    effects += history(view)
     status = report.status(view)
     if status != cluster.status:
         effects.append(WriteStatus(status))
@@ -90,6 +89,16 @@ def leading(view: View) -> Plan:
     called, memory = callback(view, memory, "primary")
     memory = replace(memory, slots_seen=slots.retained(view).seen)
     return Plan((*effects, *published, *called), memory)
+
+
+def history(view: View) -> Effects:
+    """Brings `/history` up to my primary's timeline. Until it is there, a member that missed the promotion may open the
+    same one again.
+    """
+    cluster, timeline = view.cluster, view.server.timeline
+    if cluster is None or not timeline or timeline == 1 or cluster.history.timeline == timeline:
+        return ()
+    return (WriteHistory(timeline, cluster.history, view.settings.max_timelines_history),)
 
 
 def _fulfilled(view: View) -> Effects:

@@ -97,6 +97,9 @@ class NotedServer(Server):
     def postmaster_fd(self) -> int | None:
         return None
 
+    def rehearse(self, conf: Conf) -> None:
+        self._do("rehearse")
+
     def use_dynamic(self, document: Any) -> None:
         self.calls.append("use_dynamic")
 

@@ -204,6 +204,15 @@ def test_reading_takes_the_settings_or_says_why_not(stand: Stand) -> None:
     assert stand.driver.settings.ttl == 45
 
 
+def test_what_is_wrong_in_the_store_is_told_once(stand: Stand, caplog: pytest.LogCaptureFixture) -> None:
+    stand.write("config", '{"maximum_lag_on_failover": "much"}')
+    stand.write("history", "{bad")
+    for _ in range(2):
+        stand.driver.perform(ReadCluster())
+    told = [record.message for record in caplog.records if record.message.startswith("in the store: ")]
+    assert len(told) == 2 and "maximum_lag_on_failover" in told[0] and '"history"' in told[1]
+
+
 def test_a_lead_that_the_store_does_not_know_is_dropped(stand: Stand) -> None:
     stand.driver.perform(HoldLease())
     stand.driver.perform(ReadCluster())

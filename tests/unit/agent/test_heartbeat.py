@@ -114,6 +114,17 @@ def test_a_late_reply_shortens_the_lease(stand: Stand) -> None:
     assert stand.lease.read().deadline == sent + 12
 
 
+def test_a_lowered_ttl_without_an_answer_shortens_the_lease(stand: Stand) -> None:
+    """The store may have applied it: then it keeps the key no longer than that."""
+    stand.lead()
+    sent = stand.clock.now()
+    stand.universe.plan = lambda member, verb: Fault(Fate.REPLY_LOST)
+    assert stand.heartbeat.renew(6).outcome is Outcome.UNKNOWN
+    assert stand.lease.read().deadline == sent + 6
+    assert stand.board.read().lease.deadline == sent + 6
+    assert stand.fence.told == [("move", sent + 6, Seconds(1.0))]
+
+
 def test_a_follower_does_not_move_the_fence(stand: Stand) -> None:
     stand.store.write_member(Member(MemberName("a")), ttl=Seconds(12), budget=Seconds(1))
     assert stand.heartbeat.renew(12) == APPLIED
@@ -150,6 +161,16 @@ def test_the_thread_renews_ticks_and_ends(stand: Stand) -> None:
     stand.heartbeat.start()
     assert eventually(lambda: ("move", Instant(1012), Seconds(2.0)) in stand.fence.told)
     assert ("tick",) in stand.fence.told
+    stand.heartbeat.stop(Seconds(5))
+
+
+def test_a_changed_ttl_is_asked_for_at_once(stand: Stand) -> None:
+    """And the fence gets the margin of that TTL; a quarter of the old one is 3 s, which nobody waits for here."""
+    stand.lead()
+    stand.heartbeat.start()
+    assert eventually(lambda: ("move", Instant(1012), Seconds(2.0)) in stand.fence.told)
+    stand.heartbeat.note(Pace(Settings(ttl=6), stand.clock.now(), stand.clock.now()))
+    assert eventually(lambda: ("move", Instant(1006), Seconds(1.0)) in stand.fence.told, within=1.5)
     stand.heartbeat.stop(Seconds(5))
 
 

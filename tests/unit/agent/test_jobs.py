@@ -57,8 +57,8 @@ def stand() -> Iterator[Stand]:
     (Rewind(source=SOURCE), ["rewind", "start"]),
     (StartStandby(), ["start"]),
     (StartPrimary(conf=PRIMARY), ["start"]),
-    (Restart(), ["stop fast", "start"]),
-    (Restart(conf=PRIMARY), ["stop fast", "start"]),
+    (Restart(), ["rehearse", "stop fast", "start"]),
+    (Restart(conf=PRIMARY), ["rehearse", "stop fast", "start"]),
     (Stop(mode=StopMode.SMART), ["stop smart"]),
     (Promote(), ["pre_promote", "promote"]),
 ], ids=lambda value: type(value).__name__ if isinstance(value, Job) else "")  # fmt: skip
@@ -128,6 +128,12 @@ def test_without_the_lease_nothing_becomes_writable(stand: Stand, job: Job) -> N
     stand.may_write = lambda: False
     assert not stand.outcome(job).ok
     assert "start" not in stand.server.calls and "promote" not in stand.server.calls
+
+
+def test_a_server_that_could_not_start_again_is_not_stopped(stand: Stand) -> None:
+    stand.server.fails["rehearse"] = [ServerError("the server could not start again")]
+    assert not stand.outcome(Restart()).ok
+    assert "stop fast" not in stand.server.calls
 
 
 def test_a_standby_restarts_without_a_lease(stand: Stand) -> None:

@@ -20,6 +20,23 @@ def test_a_renewal_moves_the_deadline_and_a_lowered_ttl_shortens_it() -> None:
     assert cell.session == 20
 
 
+def test_a_lowered_ttl_is_believed_before_it_is_asked_for() -> None:
+    cell = LeaseCell()
+    cell.hold(Instant(40))
+    token = cell.token()
+    assert cell.limit(Instant(20), 1.0) == Lease(True, Instant(20), 1.0)
+    assert cell.read().deadline == cell.session == 20
+    assert cell.limit(Instant(45)) is None
+    assert cell.extend(token, Instant(21), NOW).deadline == 21
+
+
+def test_without_the_lead_there_is_nothing_to_limit() -> None:
+    cell = LeaseCell()
+    cell.granted(Instant(40))
+    assert cell.limit(Instant(20)) is None
+    assert cell.session == 40
+
+
 def test_a_renewal_without_the_lead_moves_the_session_alone() -> None:
     cell = LeaseCell()
     cell.granted(Instant(10))

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from pgctl.agent import main, notify, wiring
-from pgctl.config import load
+from pgctl.config import local
 from pgctl.errors import ConfigError
 from tests.unit.agent.stand_ins import eventually
 
@@ -71,11 +71,11 @@ def test_an_agent_without_a_usable_configuration_ends_with_1(file: Path, capsys:
 
 
 def test_what_the_core_is_told_of_this_host(file: Path) -> None:
-    host = wiring.host_of(load.load(str(file), {}))
+    host = wiring.host_of(local.read(str(file), {}))
     assert (host.name, host.conn_url) == ("a", "postgres://192.0.2.7:5999/app")
     assert host.proxy_url == "postgres://[2001:db8::1]:6000/app"
     assert host.bootstrap is None
-    section = wiring.store_section(load.load(str(file), {}))
+    section = wiring.store_section(local.read(str(file), {}))
     assert (section.kind, section.scope, section.member) == ("sqlite", "prod", "a")
 
 
@@ -107,6 +107,16 @@ def spawn(file: Path) -> subprocess.Popen[bytes]:
                             cwd=Path(main.__file__).parents[2])
 
 
+def elsewhere(file: Path) -> Path:
+    """The same member again, with a data directory and a run directory of its own."""
+    document = yaml.safe_load(file.read_text())
+    document["postgresql"]["data_dir"] += "-elsewhere"
+    document["pgctl"] = {"run_dir": str(file.parent / "run-elsewhere")}
+    other = file.with_name("elsewhere.yaml")
+    other.write_text(yaml.safe_dump(document))
+    return other
+
+
 def listens(file: Path) -> bool:
     port = int(yaml.safe_load(file.read_text())["restapi"]["listen"].rpartition(":")[2])
     with socket.socket() as probe:
@@ -120,7 +130,10 @@ def test_the_program_runs_until_it_is_told_to_end_and_refuses_a_twin(file: Path)
         assert eventually(lambda: listens(file), within=15)
         store = file.parent / "dcs" / "store.sqlite"
         assert eventually(lambda: b"members/a" in store.read_bytes() + wal(store), within=10)
-        twin = spawn(file)
+        same = spawn(file)
+        _, told = same.communicate(timeout=20)
+        assert same.returncode == 1 and b"another agent looks after the data directory" in told
+        twin = spawn(elsewhere(file))
         _, told = twin.communicate(timeout=20)
         assert twin.returncode == 1 and b'a member called "a" is alive already' in told
         first.send_signal(signal.SIGHUP)

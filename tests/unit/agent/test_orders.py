@@ -272,7 +272,7 @@ def test_a_reinitialize_is_answered_once_it_began(stand: Stand) -> None:
 
 def planned(**changes: object) -> ScheduledRestart:
     at = datetime.fromtimestamp(SetClock().wall(), UTC).isoformat()
-    return replace(ScheduledRestart(at, STARTED), **changes)  # type: ignore[arg-type]
+    return ScheduledRestart(at, STARTED)._replace(**changes)  # type: ignore[arg-type]
 
 
 PENDING = ServerState(Phase.PRIMARY, version=150004, pending_restart=(PendingParameter("a", "1", "2"),))

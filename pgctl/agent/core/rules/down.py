@@ -28,19 +28,14 @@ DOWN = (
         [facts.leader_is_me, facts.patience_over, cluster_facts.somebody_can_take_over],
         deeds.release,
     ),
+    rule(
+        "down.22",
+        "a reinitialize was ordered: build the data anew",
+        [facts.leader_is_other, facts.reinit_ordered, cluster_facts.source_known],
+        deeds.rebuild,
+    ),
     rule("down.25", "the last try failed a moment ago: wait", [facts.too_soon], deeds.wait_for_retry),
-    rule(
-        "down.30",
-        "I lead and the primary is gone: start it in place",
-        [facts.leader_is_me, facts.was_primary],
-        deeds.start_primary,
-    ),
-    rule(
-        "down.35",
-        "I lead with a standby's data: bring it up, then promote",
-        [facts.leader_is_me, facts.readable],
-        deeds.start_to_promote,
-    ),
+    rule("down.30", "I lead and the server is gone: bring it back", [facts.leader_is_me, facts.readable], deeds.bring_back),
     rule("down.40", "handed over a moment ago: wait for the new leader", [facts.just_released], deeds.wait_soon),
     rule(
         "down.50",

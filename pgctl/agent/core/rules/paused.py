@@ -66,7 +66,7 @@ PAUSED = (
     rule(
         "paused.70",
         "the key is mine and my server is no primary: give the lead up",
-        [facts.leader_is_me, facts.no_primary],
+        [facts.leader_is_me, facts.harmless],
         deeds.unlead_pause,
     ),
     rule("paused.75", "a restart was ordered", [facts.restart_ordered, facts.up], deeds.restart),

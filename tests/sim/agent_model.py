@@ -1,0 +1,161 @@
+"""One life of a simulated agent: the real cycle and its loop, under virtual time, with lease cell, heartbeat and jobs.
+
+Follows `pgctl.agent.loop`; where they differ, that one is right. What a life leaves behind is its server, its fence, and
+what it has sent.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from pgctl.agent import outcomes
+from pgctl.agent.core.cycle import Cycle, CycleResult, CycleStart, cycle
+from pgctl.agent.core.memory import Memory
+from pgctl.agent.core.view import Decision, Host, Lease, Order, View
+from pgctl.agent.lease import LeaseCell
+from pgctl.agent.loop import Backoff
+from pgctl.dcs.cluster_store import ClusterStore
+from pgctl.dcs.inproc import InprocStore
+from pgctl.model import settings as settings_table
+from pgctl.units import Instant
+from tests.sim.driver_model import DriverModel
+from tests.sim.heartbeat_model import HeartbeatModel
+from tests.sim.jobs_model import JobsModel
+from tests.sim.post import Post, SentClock
+
+SHORTEST = 0.05
+
+
+class Agent:
+    """`stuck_until` holds the loop alone; `frozen_until` the whole process."""
+
+    def __init__(self, node: Any) -> None:
+        self.node = node
+        self.fence = node.fence
+        self.alive = True
+        self.frozen_until = self.stuck_until = 0.0
+        self.settings, _ = settings_table.read(node.bootstrap)
+        self.cell = LeaseCell()
+        self.memory = Memory(settings=self.settings)
+        self.shown: View | None = None
+        self.decision: Decision | None = None
+        self.order: Order | None = None
+        self.turned = self.progress = self.now
+        self.pace_ttl = self.settings.ttl
+        clock = SentClock()
+        self.store = ClusterStore(InprocStore(node.world.universe, node.name, clock), "sim")
+        self.post, self.driver, self.jobs = Post(self, clock), DriverModel(self), JobsModel(self)
+        self._heartbeat = HeartbeatModel(self, boast=node.mutation.boast)
+        self._busy = self._rung = False
+        self._number = 0
+        self._backoff = Backoff()
+        self._not_before = 0.0
+
+    def start(self) -> None:
+        self.fence.start()
+        self.fence.tick()
+        self._heartbeat.start()
+        self.ring()
+
+    @property
+    def now(self) -> float:
+        return float(self.node.world.now)
+
+    def margin(self, lease: Lease) -> float:
+        return self.settings.margin if lease.margin is None else lease.margin
+
+    def may_write(self) -> bool:
+        """As the real driver's: a live fence, and more than the margin left."""
+        lease = self.cell.read()
+        good = lease.left(Instant(self.now)) >= self.margin(lease) and self.fence.alive()
+        return good or bool(self.node.mutation.reckless)
+
+    def end(self) -> None:
+        self.alive = False
+
+    # --- time, as its threads feel it -------------------------------------------------------------------------------
+
+    def later(self, delay: float, call: Callable[[], None]) -> None:
+        """`call` in the loop's thread."""
+        self._later(delay, call, loop=True)
+
+    def heart_later(self, delay: float, call: Callable[[], None]) -> None:
+        """`call` in another thread of this process."""
+        self._later(delay, call, loop=False)
+
+    def _later(self, delay: float, call: Callable[[], None], *, loop: bool) -> None:
+        world = self.node.world
+
+        def run() -> None:
+            until = max(self.frozen_until, self.stuck_until) if loop else self.frozen_until
+            if not self.alive:
+                return
+            if world.clock.time < until:
+                world.at(until - world.clock.time, run)
+            else:
+                call()
+
+        world.at(delay, run)
+
+    # --- the loop ---------------------------------------------------------------------------------------------------
+
+    def ring(self, delay: float = 0.0) -> None:
+        """The bell; rings during a cycle count once, after it."""
+        if delay:
+            self.later(delay, self.ring)
+        elif self._busy:
+            self._rung = True
+        elif self.alive:
+            self._turn_at(max(self.now, self._not_before))
+
+    def _turn_at(self, at: float) -> None:
+        self._number += 1
+        number = self._number
+        self.later(at - self.now, lambda: self._turn() if self._number == number and not self._busy else None)
+
+    def _turn(self) -> None:
+        self._busy, self._rung = True, False
+        self.turned = self.now
+        self.pace_ttl = self.settings.ttl
+        self.fence.start()
+        self.driver.begin()
+        name = self.node.name
+        host = Host(name, f"postgres://{name}:5432/postgres", f"http://{name}:8008/patroni", "4.1.0", self.node.tags,
+                    bootstrap=self.node.bootstrap)  # fmt: skip
+        start = CycleStart(Instant(self.now), self.node.world.clock.wall(), host, self.memory, self.cell.read(),
+                           self.jobs.look(), self.order)  # fmt: skip
+        self._step(start, cycle(start), None)
+
+    def _step(self, start: CycleStart, running: Cycle, answer: object) -> None:
+        try:
+            request = running.send(answer)
+        except StopIteration as ended:
+            self.jobs.forget(start.job)
+            self._after(ended.value)
+            return
+        self.driver.perform(request, lambda found: self._step(start, running, found))
+
+    def _after(self, result: CycleResult) -> None:
+        view, decision = result.view, result.decision
+        if self.decision is None or self.decision.rule != decision.rule:
+            self.node.world.tell(f"{self.node.name}: {decision.rule} {decision.sentence} {decision.reason}")
+        self._busy = False
+        self.memory, self.decision, self.shown = decision.memory, decision, view
+        self.progress, self.pace_ttl = self.now, view.settings.ttl
+        if self.order is not None and outcomes.taken_up(self.order, self.jobs.look()):
+            self.order = None
+        if self.driver.quitting:
+            self.node.world.tell(f"{self.node.name}: quits: {self.driver.quitting}")
+            self.end()
+            return
+        self._rest(result)
+
+    def _rest(self, result: CycleResult) -> None:
+        wake_at, self._not_before = max(self.now, result.decision.wake_at), self.now + SHORTEST
+        if result.cut_short is not None:
+            wake_at = self._not_before = self.now + self._backoff.failed()
+        else:
+            self._backoff.worked()
+        lead_ended = result.view.lease.held and not self.cell.read().held
+        if self._rung or lead_ended:
+            wake_at = self.now
+        self._turn_at(max(wake_at, self._not_before))

@@ -1,0 +1,66 @@
+"""The checkers can fail: each guard broken on purpose breaks the law that it keeps, within few seeds.
+
+The same histories with the guards whole break nothing; so it is the guard that is seen.
+"""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.sim import generators
+from tests.sim.generators import LEADER, Act, Plan
+from tests.sim.history import run
+from tests.sim.node import SOUND, Mutation
+
+
+def frozen_agents(seed: int) -> Plan:
+    return generators.draw(seed, ("freeze agent", "kill agent"))
+
+
+def cut_leaders(seed: int) -> Plan:
+    return generators.draw(seed, ("cut store",))
+
+
+def stuck_restart(seed: int) -> Plan:
+    """A primary's restart takes longer than its lease lasts, and the fence looks away just then, as it may once."""
+    acts = (
+        Act(10.0, "slow stop", LEADER, 60.0, number=3.5 + seed / 10),
+        Act(10.1, "restart", LEADER),
+        Act(10.2, "cut store", LEADER, 25.0),
+        Act(13.2, "freeze fence", LEADER, 4.9),
+    )
+    return Plan(5.0, "", acts)
+
+
+MUTATIONS = [
+    pytest.param(Mutation(unfenced=True), frozen_agents, "one writable", id="without a fence"),
+    pytest.param(Mutation(reckless=True), stuck_restart, "one writable", id="without asking for the lease"),
+    pytest.param(Mutation(boast=10.0), cut_leaders, "lease", id="believing a longer lease"),
+]
+SEEDS = 12
+
+
+@pytest.mark.sim
+@pytest.mark.parametrize(("mutation", "plan", "law"), MUTATIONS)
+def test_a_broken_guard_is_found(mutation: Mutation, plan: Callable[[int], Plan], law: str) -> None:
+    found = {finding.law for seed in range(SEEDS) for finding in run(seed, plan(seed), mutation).violations}
+    assert law in found
+
+
+@pytest.mark.sim
+@pytest.mark.parametrize("plan", [frozen_agents, stuck_restart, cut_leaders])
+def test_the_same_histories_break_nothing_with_sound_guards(plan: Callable[[int], Plan]) -> None:
+    for seed in range(SEEDS):
+        assert not run(seed, plan(seed), SOUND).violations
+
+
+@pytest.mark.sim
+@pytest.mark.parametrize("seed", range(3))
+def test_a_lowered_ttl_whose_answer_is_lost_counts_as_lowered(seed: int) -> None:
+    """The store keeps the key for the new ttl; the leader hears nothing of it, and is then cut off."""
+    acts = (
+        Act(10.0, "ttl", LEADER, number=5.0),
+        Act(10.4, "lose replies", LEADER, 8.6, number=5.0),
+        Act(19.0, "cut store", LEADER, 40.0),
+    )
+    assert not run(seed, Plan(30.0, "", acts)).violations
