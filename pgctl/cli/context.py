@@ -12,7 +12,7 @@ from pgctl.cli import choose, output
 from pgctl.cli.output import Format, Shown
 from pgctl.clock import Clock
 from pgctl.config import load
-from pgctl.config.sections import CtlConfiguration
+from pgctl.config.ctl_sections import CtlConfiguration
 from pgctl.dcs import factory
 from pgctl.dcs.cluster_store import ClusterStore
 from pgctl.errors import ConfigError, PgctlError, StoreUnreachable

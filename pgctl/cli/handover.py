@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from pgctl.cli import ask, carry_out, overview, peers, times
+from pgctl.cli import ask, carry_out, choose, overview, peers, times
 from pgctl.cli.carry_out import Ending
 from pgctl.cli.context import Call
 from pgctl.cli.output import Shown
@@ -72,8 +72,12 @@ def judge(cluster: Cluster, intent: Intent, asked: Mapping[str, PeerStatus], wis
         _check_certificates(asked)
     found = objections.objections(cluster, intent, now=now, asked=asked if answered else None, failover=wish.failover)
     if found:
-        raise IntentRefused(f"no {wish.deed}", detail="; ".join(each.text for each in found),
-                            hint=" ".join(dict.fromkeys(each.hint for each in found if each.hint)))
+        known = [member.name for member in cluster.members]
+        mistyped = [name for name in (intent.leader, intent.candidate) if name and name not in known]
+        hints = [*(choose.nearest(name, known) for name in mistyped), *(each.hint for each in found)]
+        goal = f"{wish.deed} to {intent.candidate}" if intent.candidate else wish.deed
+        raise IntentRefused(f"no {goal}", detail="; ".join(each.text for each in found),
+                            hint=" ".join(dict.fromkeys(filter(None, hints))))
 
 
 def _check_certificates(asked: Mapping[str, PeerStatus]) -> None:

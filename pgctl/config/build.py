@@ -1,21 +1,17 @@
 """A document → typed sections. Pure: it opens nothing, and gathers every fault. Source: config.md 2 to 14."""
 
 from collections.abc import Mapping
-from typing import Any
 
-from pgctl.config import table
+from pgctl.config import build_ctl, table
 from pgctl.config.reader import Reader
 from pgctl.config.sections import (
     AgentSection,
     BootstrapSection,
     Configuration,
     Credentials,
-    CtlConfiguration,
-    CtlSection,
     LogSection,
     PostgresSection,
     RestSection,
-    StoreSection,
     WatchdogSection,
 )
 from pgctl.model import addresses, settings, tags
@@ -39,9 +35,9 @@ def configuration(reader: Reader, *, source: str, run_base: str, home: str) -> C
     postgres = _postgres(reader, home)
     return Configuration(
         agent=_agent(reader, run_base, postgres.data_dir),
-        store=_store(reader),
+        store=build_ctl.store(reader),
         rest=_rest(reader),
-        ctl=_ctl(reader),
+        ctl=build_ctl.ctl(reader),
         postgres=postgres,
         bootstrap=_bootstrap(reader),
         watchdog=_watchdog(reader),
@@ -49,20 +45,6 @@ def configuration(reader: Reader, *, source: str, run_base: str, home: str) -> C
         source=source,
         ignored=_ignored(reader),
     )
-
-
-def ctl_configuration(reader: Reader, *, source: str) -> CtlConfiguration:
-    """What the command line needs; a store that is absent is None, one that cannot be used is a fault."""
-    named = any(isinstance(reader.raw(kind), Mapping) for kind in table.STORES)
-    return CtlConfiguration(reader.text("scope"), _store(reader) if named else None, _ctl(reader), source, _api_url(reader))
-
-
-def _api_url(reader: Reader) -> str:
-    """Where this host's agent answers; empty when the document names no single address."""
-    address = addresses.split(reader.text("restapi.connect_address") or reader.text("restapi.listen"), 8008)
-    if address is None or address[0] in ("*", "0.0.0.0", "::"):
-        return ""
-    return f"{'https' if reader.text('restapi.certfile') else 'http'}://{addresses.join(*address)}/patroni"
 
 
 def _agent(reader: Reader, run_base: str, data_dir: str) -> AgentSection:
@@ -81,28 +63,6 @@ def _agent(reader: Reader, run_base: str, data_dir: str) -> AgentSection:
         reader.fault("pgctl.run_dir", "must not be inside the data directory",
                      "A clone or rewind would take its files away.")
     return AgentSection(name, scope, run_dir, tags.read(written))
-
-
-def _store(reader: Reader) -> StoreSection:
-    kinds = [kind for kind in table.STORES if isinstance(reader.raw(kind), Mapping)]
-    if len(kinds) > 1 and "raft" in kinds:
-        kinds.remove("raft")
-    options: Mapping[str, Any] = reader.raw(kinds[0]) if kinds else {}
-    kind = kinds[0] if kinds else ""
-    if not kinds:
-        reader.fault("etcd3", "is missing: no store is configured", f"Add one section of {', '.join(table.STORES)}.")
-    if kind == "raft":
-        reader.fault("raft", "is not supported", "Move the cluster to another store, such as etcd3, first.")
-    if len(kinds) > 1:
-        reader.fault(kinds[1], f"has no effect, for {kind} is configured too", error=False)
-    if kind == "zookeeper" and isinstance(options.get("exhibitor"), Mapping):
-        kind, options = "exhibitor", options["exhibitor"]
-    if kind == "sqlite":
-        reader.needed("sqlite.path")
-    if kind == "kubernetes" and not isinstance(options.get("labels"), Mapping):
-        reader.fault("kubernetes.labels", "is missing")
-    namespace = reader.text("namespace", "service")
-    return StoreSection(kind, dict(options), namespace, reader.text("scope"), reader.text("name"))
 
 
 def _rest(reader: Reader) -> RestSection:
@@ -150,20 +110,6 @@ def _connect_address(reader: Reader, section: str, default: int, hosts: tuple[st
             reader.fault(place, "is missing, and listen names no single address")
         return addresses.join(host, port)
     return ""
-
-
-def _ctl(reader: Reader) -> CtlSection:
-    own = reader.pair("ctl.authentication")
-    username, password = own if any(own) else reader.pair("restapi.authentication")
-    return CtlSection(
-        username=username,
-        password=password,
-        insecure=reader.flag("ctl.insecure"),
-        cacert=reader.text("ctl.cacert") or reader.text("restapi.cafile"),
-        certfile=reader.text("ctl.certfile"),
-        keyfile=reader.text("ctl.keyfile"),
-        keyfile_password=reader.text("ctl.keyfile_password"),
-    )
 
 
 def _postgres(reader: Reader, home: str) -> PostgresSection:

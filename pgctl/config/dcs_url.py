@@ -8,7 +8,7 @@ not: etcd 3.6 no longer offers the old API. Source: cli.md 1.8 to 1.12.
 from collections.abc import Mapping
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from pgctl.config.sections import StoreSection
+from pgctl.config.ctl_sections import StoreSection
 from pgctl.errors import ConfigError
 from pgctl.model import addresses
 

@@ -1,4 +1,4 @@
-"""Files and environment → typed sections: the only reader of the environment, and of the local configuration file.
+"""Files and environment → a document, and what the command line needs of it: the only reader of both.
 
 Layers, weakest first: the file (or the .yml and .yaml files of a directory, by name), then the environment. Mappings
 merge, lists and scalars replace, null deletes. Without a file the environment stands alone. Opens no connection.
@@ -12,9 +12,9 @@ from typing import Any
 
 import yaml
 
-from pgctl.config import build, dcs_url, table, variables
+from pgctl.config import build_ctl, dcs_url, table, variables
+from pgctl.config.ctl_sections import CtlConfiguration
 from pgctl.config.reader import Fault, Reader
-from pgctl.config.sections import Configuration, CtlConfiguration
 from pgctl.errors import ConfigError
 from pgctl.model import merge
 
@@ -29,24 +29,6 @@ CTL_VARIABLES = ("PGCTL_CONFIG_FILE", "PATRONICTL_CONFIG_FILE")
 DCS_VARIABLES = ("PGCTL_DCS_URL", "DCS_URL")
 
 _FOR_PEOPLE = ("EDITOR", "VISUAL", "PAGER", "HOME", "SHELL", "TERM", "COLUMNS", "LINES", "NO_COLOR", "TZ", "LOGLEVEL")
-
-
-def load(path: str | None = None, environment: Mapping[str, str] | None = None) -> Configuration:
-    """What this host was told. Raises ConfigError, whose detail lists every fault with its place.
-
-    `environment` is what `take_environment` answered at start; None: as it is now.
-    """
-    found = dict(os.environ) if environment is None else environment
-    text, source, wrong = document(path, found)
-    if not text:
-        raise ConfigError("there is no configuration", hint="Name a file, or set PGCTL_SCOPE and its kin.")
-    reader = Reader(text)
-    for sentence in wrong:
-        reader.fault("environment", sentence)
-    home = os.path.expanduser("~")
-    configuration = build.configuration(reader, source=source, run_base=run_base(found), home=home)
-    _refuse(reader.faults, source)
-    return configuration
 
 
 def load_ctl(path: str | None = None, dcs_url_text: str | None = None, *, insecure: bool = False,
@@ -66,8 +48,8 @@ def load_ctl(path: str | None = None, dcs_url_text: str | None = None, *, insecu
     if insecure:
         text = merge.merge_patch(text, {"ctl": {"insecure": True}})[0]
     reader = Reader(text)
-    configuration = build.ctl_configuration(reader, source=source)
-    _refuse(reader.faults, source)
+    configuration = build_ctl.configuration(reader, source=source)
+    refuse(reader.faults, source)
     return configuration
 
 
@@ -102,18 +84,6 @@ def environment() -> Mapping[str, str]:
         name: value for name, value in os.environ.items()
         if name in _FOR_PEOPLE or name.startswith(("PG", "LC_", "LANG", "XDG_"))
     }
-
-
-def run_base(found: Mapping[str, str]) -> str:
-    """Where run directories go unless the file says: systemd's, else /run/pgctl if it is ours, else below /tmp.
-
-    Nothing is created here.
-    """
-    if given := found.get("RUNTIME_DIRECTORY", "").split(":")[0]:
-        return given
-    if os.access("/run/pgctl", os.W_OK):
-        return "/run/pgctl"
-    return f"/tmp/pgctl-{os.getuid()}"  # private: whoever creates it makes it 0700 and checks its owner
 
 
 def _default_path() -> str | None:
@@ -163,7 +133,7 @@ def _where(error: Exception) -> str:
     return f"line {mark.line + 1}, column {mark.column + 1}: {problem}" if mark else str(problem)
 
 
-def _refuse(faults: list[Fault], source: str) -> None:
+def refuse(faults: list[Fault], source: str) -> None:
     """Raises ConfigError when any fault is an error."""
     errors = list(dict.fromkeys(fault for fault in faults if fault.error))
     if errors:

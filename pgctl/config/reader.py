@@ -2,15 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from pgctl.model import addresses
 from pgctl.model import document as documents
 from pgctl.units import parse_bool, parse_bytes, parse_int
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(NamedTuple):
     """What is wrong at a place such as `postgresql.listen`; an error keeps the agent from starting."""
 
     place: str

@@ -6,6 +6,8 @@ Names and defaults are those of config.md 2 to 14; secrets live here and are nev
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pgctl.config.ctl_sections import CtlSection as CtlSection
+from pgctl.config.ctl_sections import StoreSection as StoreSection
 from pgctl.model.member import Tags, nothing
 
 
@@ -62,30 +64,6 @@ class RestSection:
     def url(self) -> str:
         """The advertised `api_url`."""
         return f"{'https' if self.certfile else 'http'}://{self.connect_address}/patroni"
-
-
-@dataclass(frozen=True, slots=True)
-class CtlSection:
-    """How this program calls members' REST APIs; restapi's credentials and CA already filled in (config.md 4)."""
-
-    username: str = ""
-    password: str = field(default="", repr=False)
-    insecure: bool = False
-    cacert: str = ""
-    certfile: str = ""
-    keyfile: str = ""
-    keyfile_password: str = field(default="", repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class StoreSection:
-    """Which store, and its own options as configured (config.md 5). For `sqlite`: `path` of the file."""
-
-    kind: str
-    options: Mapping[str, object] = field(default_factory=nothing, repr=False)
-    namespace: str = "service"
-    scope: str = ""
-    member: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,15 +133,3 @@ class Configuration:
     source: str = ""
     ignored: tuple[str, ...] = ()
     """Keys that are accepted and have no effect yet, named once in the log."""
-
-
-@dataclass(frozen=True, slots=True)
-class CtlConfiguration:
-    """What the command line needs of the same file; parts may be missing."""
-
-    scope: str = ""
-    store: StoreSection | None = None
-    ctl: CtlSection = CtlSection()
-    source: str = ""
-    api_url: str = ""
-    """The API of this host's own agent, where the file is an agent's: whom to ask when the store does not answer."""

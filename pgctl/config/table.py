@@ -4,7 +4,7 @@
 that those who check the cluster's settings see them too. Source: config.md 2 to 5, 10, 13, 14.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pgctl.model import postgresql_section
 
@@ -19,8 +19,7 @@ PROGRAMS = ("pg_ctl", "initdb", "pg_controldata", "pg_basebackup", "postgres", "
 ROLES = ("superuser", "replication", "rewind")
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(NamedTuple):
     """`place` is dotted. `variable` is the environment's name without its prefix; empty: there is none."""
 
     place: str

@@ -31,7 +31,7 @@ class ClusterStore:
         self.revision = Revision(0)
         """Where a watch may continue after the last reading."""
         self.notes: tuple[str, ...] = ()
-        """What the last reading found wrong in the settings, in words."""
+        """What the last reading found wrong in the settings and in other documents, in words."""
 
     def read(self, *, budget: Seconds) -> Cluster:
         """The cluster at one instant; a malformed document is read as far as it makes sense, never an error.
@@ -44,6 +44,7 @@ class ClusterStore:
         settings, notes = settings_table.read(config, previous=self._settings)
         if text is not None and config is None:
             notes = (*notes, "the stored configuration is no JSON object: the last settings stay in force")
+        notes = (*notes, *malformed(snapshot))
         self._settings, self.notes, self.revision = settings, notes, snapshot.revision
         return cluster(self._scope, snapshot, settings, config)
 
@@ -148,6 +149,19 @@ def cluster(scope: str, snapshot: Snapshot, settings: Settings, config: Mapping[
         events=codec.read_events(_value(snapshot, keys.EVENTS) or "[]"),
         revisions={key: item.revision for key, item in items.items()},
     )
+
+
+def malformed(snapshot: Snapshot) -> tuple[str, ...]:
+    """A sentence for each document that cannot be what it was meant to be, and is read as far as it makes sense. Pure."""
+    kinds = {keys.STATUS: codec.is_status, keys.HISTORY: codec.is_list, keys.EVENTS: codec.is_list,
+             keys.SYNC: codec.is_object, keys.FAILSAFE: codec.is_object, keys.FAILOVER: codec.is_intent,
+             keys.INITIALIZE: codec.is_identifier}
+    found = []
+    for key, item in sorted(snapshot.items.items()):
+        fits = codec.is_object if keys.member_name(key) else kinds.get(key)
+        if fits is not None and not fits(item.value):
+            found.append(f'the key "{key}" holds no document that it may hold, and is read as empty')
+    return tuple(found)
 
 
 def _value(snapshot: Snapshot, key: str) -> str | None:

@@ -6,10 +6,9 @@ before that, so that the deadline it answers is a whole ttl.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from pgctl.clock import Clock
-from pgctl.config.sections import StoreSection
+from pgctl.config.ctl_sections import StoreSection
 from pgctl.dcs import etcd3_client, keys
 from pgctl.dcs import etcd3_wire as wire
 from pgctl.dcs.etcd3_client import Etcd3Client
@@ -59,7 +58,7 @@ class Etcd3Store:
         def attach(lease: Lease, end: Instant) -> Applied | Rejected:
             body = wire.transaction(compare, {"request_put": wire.put_body(path, value, lease.number)}, path)
             done = _outcome(key, expect, self._change(body, end))
-            return replace(done, deadline=lease.deadline) if isinstance(done, Applied) else done
+            return done._replace(deadline=lease.deadline) if isinstance(done, Applied) else done
 
         return self._attached(path, lambda end: self._lease.current(ttl, end), attach, budget)
 

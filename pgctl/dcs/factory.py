@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import cast
 
 from pgctl.clock import Clock
-from pgctl.config.sections import StoreSection
+from pgctl.config.ctl_sections import StoreSection
 from pgctl.dcs.store import Store
 from pgctl.errors import ConfigError
 

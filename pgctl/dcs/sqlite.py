@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pgctl.clock import Clock
-from pgctl.config.sections import StoreSection
+from pgctl.config.ctl_sections import StoreSection
 from pgctl.dcs import keys, sqlite_wake
 from pgctl.dcs.sqlite_file import Identity, StoreFile
 from pgctl.dcs.sqlite_wake import Ear
@@ -38,8 +38,7 @@ def open_store(section: StoreSection, clock: Clock) -> "SqliteStore":
     return SqliteStore(path, keys.base_path(section.namespace, section.scope), clock)
 
 
-@dataclass(frozen=True, slots=True)
-class _Lease:
+class _Lease(NamedTuple):
     number: int
     file: Identity | None
     deadline: Instant

@@ -13,15 +13,13 @@ clock: a late reply shortens it.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from pgctl.model.cluster import Revision
 from pgctl.units import Instant, Seconds
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """One key's value. `mine` says that it hangs on the lease of the store object that read it."""
 
     value: str
@@ -29,24 +27,21 @@ class Item:
     mine: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """All keys under the cluster's path at one instant; `revision` is where a watch may continue."""
 
     items: Mapping[str, Item]
     revision: Revision
 
 
-@dataclass(frozen=True, slots=True)
-class Applied:
+class Applied(NamedTuple):
     """The write happened. `revision` is the key's new one; `deadline` is set by verbs that move the lease."""
 
     revision: Revision
     deadline: Instant | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Rejected:
+class Rejected(NamedTuple):
     """The comparison failed, or (renew) the lease is gone; nothing was changed. `reason` is for people."""
 
     reason: str

@@ -5,7 +5,7 @@ Source: dcs.md 2.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NewType
+from typing import NamedTuple, NewType
 
 from pgctl.model.history import History
 from pgctl.model.intent import Intent
@@ -27,8 +27,7 @@ class Status:
     retain_slots: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Leader:
+class Leader(NamedTuple):
     """The holder of the leader key. `mine` says that the key hangs on this process's own lease."""
 
     name: MemberName

@@ -19,7 +19,8 @@ from pgctl.model.sync import SyncState
 from pgctl.model.tags import read as read_tags
 
 __all__ = [
-    "host_port", "postgres_url", "read_config", "read_events", "read_failsafe", "read_history", "read_initialize",
+    "host_port", "is_identifier", "is_intent", "is_list", "is_object", "is_status", "postgres_url",
+    "read_config", "read_events", "read_failsafe", "read_history", "read_initialize",
     "read_intent", "read_leader", "read_member", "read_optime", "read_status", "read_sync", "read_tags",
     "write_config", "write_events", "write_failsafe", "write_history", "write_intent", "write_member",
     "write_status", "write_sync",
@@ -171,6 +172,34 @@ def read_events(text: str) -> tuple[Mapping[str, object], ...]:
 
 def write_events(events: Sequence[Mapping[str, object]]) -> str:
     return document.dump([dict(event) for event in events])
+
+
+# --- is it one at all: for those who tell ---
+
+
+def is_object(text: str) -> bool:
+    """An object; nothing and null stand for an absent one."""
+    return text in ("", "null") or document.mapping(document.load(text)) is not None
+
+
+def is_list(text: str) -> bool:
+    return isinstance(document.load(text), list)
+
+
+def is_status(text: str) -> bool:
+    """An object or a bare position."""
+    return document.integer(document.load(text)) is not None or bool(text) and is_object(text)
+
+
+def is_intent(text: str) -> bool:
+    """An object or the old form `leader:candidate`."""
+    return is_object(text) or _LEGACY_INTENT.match(text) is not None
+
+
+def is_identifier(text: str) -> bool:
+    """Empty while the cluster is being made, else ten digits or more."""
+    value = read_initialize(text)
+    return not value or (value.isdigit() and len(value) >= 10)
 
 
 def _items(value: object) -> list[object]:

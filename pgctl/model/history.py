@@ -1,13 +1,12 @@
 """Past leaders by timeline: the cluster's `/history`, oldest first. Source: dcs.md 3.7, ha.md V6 to V8."""
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from pgctl.model.lsn import Lsn
 from pgctl.model.timeline import TimelineHistory
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryLine:
+class HistoryLine(NamedTuple):
     """The end of `timeline` at `lsn`; `leader` is who was promoted then. `fields` is how many the document had."""
 
     timeline: int
@@ -18,8 +17,7 @@ class HistoryLine:
     fields: int = 5
 
 
-@dataclass(frozen=True, slots=True)
-class History:
+class History(NamedTuple):
     """`known` is False when the key is absent or unreadable: then the cluster's timeline is not known."""
 
     lines: tuple[HistoryLine, ...] = ()
@@ -45,5 +43,5 @@ def brought_up(stored: History, own: TimelineHistory, leader: str, timestamp: st
         line = known.get((switch.timeline, switch.lsn)) or HistoryLine(switch.timeline, switch.lsn, switch.reason)
         lines.append(line)
     if lines and not lines[-1].leader:
-        lines[-1] = replace(lines[-1], timestamp=lines[-1].timestamp or timestamp, leader=leader, fields=5)
+        lines[-1] = lines[-1]._replace(timestamp=lines[-1].timestamp or timestamp, leader=leader, fields=5)
     return History(tuple(lines[-limit:] if limit > 0 else lines), True)

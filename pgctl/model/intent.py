@@ -4,12 +4,11 @@ An intent lives in the key `failover`: with `leader` it is a switchover, with a 
 Which program asks makes no difference. Source: dcs.md 3.8, rest.md 13, ha.md 2.8.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Intent:
+class Intent(NamedTuple):
     """`scheduled_at` carries its zone; `schedule_fault` says why a stored time could not be read."""
 
     leader: str | None = None

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import NewType
+from typing import NamedTuple, NewType
 
 from pgctl.model.lsn import Lsn
 
@@ -68,8 +68,7 @@ class Tags:
     """As stored in the member key, custom tags included."""
 
 
-@dataclass(frozen=True, slots=True)
-class PendingParameter:
+class PendingParameter(NamedTuple):
     """A parameter whose new value waits for a restart, in readable units."""
 
     name: str
@@ -77,8 +76,7 @@ class PendingParameter:
     new: str
 
 
-@dataclass(frozen=True, slots=True)
-class ScheduledRestart:
+class ScheduledRestart(NamedTuple):
     """A restart that waits for its time; `schedule` is ISO 8601 with a zone."""
 
     schedule: str

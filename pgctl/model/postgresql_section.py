@@ -6,7 +6,7 @@ Source: config.md 6 to 8.
 
 import difflib
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 SHAPES: dict[str, tuple[type, ...]] = {
     "text": (str, int, float),
@@ -20,8 +20,7 @@ SHAPES: dict[str, tuple[type, ...]] = {
 """Shape → types whose values have it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(NamedTuple):
     """`scope`: L local file only, D in the store only, B both (the local one wins)."""
 
     name: str

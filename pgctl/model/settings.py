@@ -5,7 +5,7 @@ Reads no file. Source: config.md 9, ha.md 1.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from pgctl.model import postgresql_section
 from pgctl.model.member import nothing
@@ -56,8 +56,7 @@ def margin(ttl: float) -> float:
     return min(5.0, max(1.0, ttl / 6))
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One setting. `older` are names that are still read: before the new name where `older_wins`, else after it."""
 
     name: str
@@ -121,7 +120,7 @@ def read(document: Mapping[str, object] | None, previous: Settings | None = None
     if refused:
         kept = f"the settings in force stay, for {refused[0]} cannot be read"
         return before, (*(f"{name} {why}" for name, why in wrong), kept)
-    if "postgresql" not in found:
+    if document.get("postgresql") is not None and "postgresql" not in found:  # one that is gone is no broken one
         found["postgresql"] = before.postgresql
     notes = [f"{name} {why}{_instead(found.get(name, ROWS[name].default))}" for name, why in wrong]
     settings, repairs = _repaired(Settings(**found))

@@ -5,11 +5,10 @@ k: how many of S must confirm a commit. Every commit is on k of S; a winner hear
 commit iff |V u {L} u S u {P}| <= q + k + 1, with L the published leader and P the primary. Source: ha.md 3.6.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class SyncState:
+class SyncState(NamedTuple):
     """`/sync`: who maintains it, who is synchronous, how many votes a race needs. No leader: not active."""
 
     leader: str | None = None

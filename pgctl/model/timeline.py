@@ -8,14 +8,13 @@ switch point. A server on timeline t with its last record ending at p can follow
 iff p <= s. Source: PostgreSQL 15, 26.3.5 Timelines; ha.md G15 to G17.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pgctl.model import lsn as lsns
 from pgctl.model.lsn import Lsn
 
 
-@dataclass(frozen=True, slots=True)
-class Switch:
+class Switch(NamedTuple):
     """The end of a timeline: `lsn` is its switch point, `reason` PostgreSQL's words."""
 
     timeline: int
@@ -23,8 +22,7 @@ class Switch:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class TimelineHistory:
+class TimelineHistory(NamedTuple):
     """The ancestors of `timeline`, oldest first."""
 
     timeline: int

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from pgctl.clock import Clock, SystemClock
-from pgctl.config.sections import CtlSection
+from pgctl.config.ctl_sections import CtlSection
 from pgctl.errors import OutcomeUnknown, PeerError
 from pgctl.model import document
 from pgctl.net import Http, NoReply, NotSent, Tls, basic, json_body

@@ -66,12 +66,12 @@ DOORS = (
     ),
     Door(
         ("sys.exit", "os._exit", "builtins.SystemExit", "builtins.exit", "builtins.quit"),
-        ("cli/main.py", "agent/main.py", "agent/fence_process.py", "cli/demo/supervisor.py"),
+        ("cli/program.py", "agent/main.py", "agent/fence_process.py", "cli/demo/supervisor.py"),
         "only a program's main room exits; all others raise or return",
     ),
     Door(
         ("importlib", "pkgutil", "runpy", "builtins.__import__"),
-        ("dcs/factory.py", "cli/lazy.py"),
+        ("dcs/factory.py", "cli/lazy.py", "cli/main.py"),
         "a module whose name is computed is out of the layers' sight",
         ajar=("importlib.metadata", "importlib.resources"),
     ),

@@ -15,7 +15,7 @@ from pgctl.cli.output import Format, Shown
 from pgctl.cli.tables import Table
 from pgctl.config import load
 from pgctl.dcs.store import Rejected
-from pgctl.errors import ExitCode, PgctlError
+from pgctl.errors import ExitCode, PgctlError, UsageError
 from pgctl.model import merge
 from pgctl.model.cluster import Cluster
 
@@ -75,7 +75,7 @@ def gather(cluster: Cluster, wish: Wish) -> Mapping[str, object]:
 def _edit(stored: Mapping[str, object]) -> str:
     """The document as its editor left it. Raises PgctlError when there is no terminal, or the editor fails."""
     if not sys.stdin.isatty() or not sys.stdout.isatty():
-        raise PgctlError("there is no terminal to edit on", hint="Use --set, --pg, --apply or --replace.")
+        raise UsageError("there is no terminal to edit on", hint="Use --set, --pg, --apply or --replace.")
     editor = load.environment().get("EDITOR") or load.environment().get("VISUAL") or None
     text = output.yaml_text(stored, sort=True)
     found = click.edit(text, editor=editor, extension=".yaml")
@@ -100,7 +100,7 @@ def edited(stored: Mapping[str, object], wish: Wish) -> dict[str, object]:
         wanted = config_edit.assign(wanted, assignment)
     for assignment in wish.parameters:
         if "=" not in assignment:
-            raise config_edit.BadYaml(f'--pg needs name=value, not "{assignment}"')
+            raise UsageError(f'--pg needs name=value, not "{assignment}"')
         wanted = config_edit.assign(wanted, f"postgresql.parameters.{assignment}", "--pg")
     return wanted
 

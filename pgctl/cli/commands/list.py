@@ -50,7 +50,11 @@ def run(call: Call, names: Sequence[str], wish: Wish, check: bool, stamped: bool
 
 def gather(call: Call, names: Sequence[str]) -> tuple[Cluster, ...]:
     """Each named cluster, else the configured one. Raises NoSuchCluster, StoreUnreachable."""
-    return tuple(call.read(call.scope(name)) for name in dict.fromkeys(names or (None,)))
+    found = tuple(call.read(call.scope(name)) for name in dict.fromkeys(names or (None,)))
+    for cluster in found:
+        for note in call.store(cluster.scope).notes:
+            call.warn(f"{cluster.scope}: {note}")
+    return found
 
 
 def judge(clusters: Sequence[Cluster]) -> tuple[str, ...]:

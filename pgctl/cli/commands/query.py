@@ -134,7 +134,9 @@ def _first(call: Call, places: Sequence[tuple[str, str, int]], role: str | None,
             raise PgctlError(f"{member}: {_words(error)}", detail=code) from None
         finally:
             connection.close()
-    raise PgctlError("no member could be asked", detail="; ".join(reasons))
+    wanting = any("no password supplied" in reason for reason in reasons)
+    raise PgctlError("no member could be asked", detail="; ".join(reasons),
+                     hint="Set PGPASSFILE or PGPASSWORD, or use --password to be asked." if wanting else "")
 
 
 def _connect(host: str, port: int, wish: Wish) -> Any:

@@ -8,7 +8,7 @@ from pgctl.cli import ask, choose, options, overview, peers, rebuild, target
 from pgctl.cli.context import Call
 from pgctl.cli.peers import Outcome, Result
 from pgctl.cli.rebuild import Look, Progress
-from pgctl.errors import ExitCode, StoreUnreachable, UsageError
+from pgctl.errors import ExitCode, PgctlError, StoreUnreachable, UsageError
 from pgctl.model.cluster import Cluster
 from pgctl.model.member import Member
 from pgctl.rest import schema
@@ -53,13 +53,13 @@ def reinit(call: Call, words: tuple[str, ...], force: bool, from_leader: bool, w
 
 
 def judge(cluster: Cluster, names: Sequence[str]) -> tuple[Member, ...]:
-    """Whom: never all by default, never the leader. Raises UsageError, UnknownMember."""
+    """Whom: never all by default, never the leader. Raises PgctlError, UnknownMember."""
     standbys = [member.name for member in choose.members(cluster, role="replica")]
     if not names:
         raise UsageError("which member?", hint=f"Standbys of {cluster.scope}: {', '.join(standbys) or 'none'}.")
     chosen = choose.members(cluster, names)
     if any(member.name == cluster.leader_name for member in chosen):
-        raise UsageError(f"{cluster.leader_name} is the leader: its data cannot be thrown away",
+        raise PgctlError(f"{cluster.leader_name} is the leader: its data cannot be thrown away",
                          hint="Switch over first.")
     return chosen
 

@@ -18,6 +18,8 @@ from pgctl.units import Seconds
 BUDGET = Seconds(2.0)
 STAMP = re.compile(r"^\S+ \S+ [A-Z]+: ")
 """Date, time and level before a line of an agent's log."""
+_ENDED = "pgctl-agent ended"
+"""What an agent of an earlier demo wrote last."""
 
 
 class Window:
@@ -92,7 +94,8 @@ def doing(plan: Plan, node: Node, cluster: Cluster | None) -> str:
     """What a member is doing, as it says itself; before it says anything, the last line of its log."""
     member = cluster.member(node.name) if cluster else None
     if cluster is None or member is None:
-        return STAMP.sub("", files.last_line(plan.agent_log(node))) or "starting"
+        last = STAMP.sub("", files.last_line(plan.agent_log(node)))
+        return "starting" if last in ("", _ENDED) else last
     if member.name == cluster.leader_name and leads(member):
         return "running as primary"
     if streams(member):

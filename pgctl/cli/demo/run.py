@@ -87,7 +87,7 @@ class Run:
 
         def tick() -> None:
             cluster = self._tick(lines_only=True)
-            if cluster is not None and look.healthy(cluster, names):
+            if cluster is not None and look.healthy(cluster, names) and self._supervised(names):
                 up.append(cluster)
 
         tick()
@@ -98,6 +98,11 @@ class Run:
             self._window.wait(tick, TICK)
             tick()
         return up[-1]
+
+    def _supervised(self, names: frozenset[str]) -> bool:
+        """Whether the supervisor has them all: agents that were left running are up before it has taken them over."""
+        recorded = files.read_processes(self._plan)
+        return recorded.get("supervisor") == self._supervisor and names <= recorded.keys()
 
     def show(self) -> None:
         """Shows the live table, and above it what the agents log, until Ctrl-C.

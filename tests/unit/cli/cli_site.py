@@ -17,7 +17,7 @@ from typing import Any
 
 from click.testing import CliRunner, Result
 
-from pgctl.cli.main import cli
+from pgctl.cli.program import cli
 from pgctl.clock import SystemClock
 from pgctl.config.sections import StoreSection
 from pgctl.dcs import factory

@@ -7,7 +7,7 @@ import pytest
 from click.shell_completion import ShellComplete, get_completion_class
 
 from pgctl.cli.context import Call
-from pgctl.cli.main import cli
+from pgctl.cli.program import cli
 from pgctl.clock import SystemClock
 from tests.unit.cli.cli_site import Site
 

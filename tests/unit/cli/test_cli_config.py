@@ -127,7 +127,7 @@ def test_the_editors_text_is_kept_on_error(prod: Site, tmp_path: Path) -> None:
 
 def test_no_terminal_to_edit_on(prod: Site) -> None:
     result = prod.run("edit-config")
-    assert result.exit_code == 1 and "Use --set" in result.stderr
+    assert result.exit_code == 2 and "Use --set" in result.stderr
 
 
 def test_diff_is_empty_for_the_same() -> None:

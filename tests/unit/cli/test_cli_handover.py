@@ -76,6 +76,12 @@ def test_every_objection_is_named_and_nothing_is_ordered(prod: Site) -> None:
     assert not prod.agent("a").changes() and prod.get("failover") is None
 
 
+def test_a_mistyped_candidate_is_named_with_the_nearest_member(prod: Site) -> None:
+    result = prod.run("switchover", "--candidate", "bb", "--force")
+    assert result.exit_code == 1 and "no switchover to bb: " in result.stderr
+    assert 'Did you mean "b"?' in result.stderr
+
+
 def test_a_candidate_that_lags_is_refused_beforehand(prod: Site) -> None:
     prod.member("b", lag=16 * 1048576)
     result = prod.run("switchover", "--candidate", "b", "--force")

@@ -13,14 +13,14 @@ from click.testing import CliRunner
 
 import pgctl
 from pgctl.cli import lazy
-from pgctl.cli.main import cli
+from pgctl.cli.program import cli
 from tests.unit.cli.cli_site import Site
 
 ROOT = Path(__file__).parents[3]
 
 
 def test_help_names_every_command_and_imports_none() -> None:
-    code = ("import sys; from click.testing import CliRunner; from pgctl.cli.main import cli;"
+    code = ("import sys; from click.testing import CliRunner; from pgctl.cli.program import cli;"
             "out = CliRunner().invoke(cli, ['--help']).stdout;"
             "print([m for m in sys.modules if m.startswith(('pgctl.cli.commands.', 'pgctl.net', 'urllib3', 'psycopg2', "
             "'asyncio', 'prettytable', 'tabulate'))]); print(out)")
@@ -38,16 +38,28 @@ def test_the_table_says_what_the_command_says(name: str) -> None:
     assert name == "demo" or (command.help or "").split("\n")[0] == lazy.COMMANDS[name][1]
 
 
-def test_listing_imports_no_client(prod: Site) -> None:
-    code = ("import sys; from pgctl.cli.main import cli\n"
+def test_listing_imports_no_client_and_no_section_of_an_agent(prod: Site) -> None:
+    code = ("import sys; from pgctl.cli.program import cli\n"
             "try: cli()\n"
             "except SystemExit: pass\n"
-            "print([m for m in sys.modules if m.startswith(('pgctl.net', 'urllib3', 'psycopg2', 'asyncio', 'tabulate'))], "
-            "file=sys.stderr)")
+            "heavy = ('pgctl.net.', 'pgctl.config.sections.', 'pgctl.config.build.', 'urllib3.', 'psycopg2.', 'asyncio.', "
+            "'tabulate.')\n"
+            "print([m for m in sys.modules if (m + '.').startswith(heavy)], file=sys.stderr)")
     found = subprocess.run([sys.executable, "-c", code, "-c", str(prod.config), "list"], capture_output=True, text=True,
                            check=True, cwd=ROOT)
     assert found.stderr == "[]\n"
     assert "Leader" in found.stdout
+
+
+def test_the_entry_point_imports_nothing_before_it_is_called_and_collects_no_garbage() -> None:
+    code = ("import gc, sys; from pgctl.cli import main; sys.argv = ['pgctl', '--version']\n"
+            "print([m for m in sys.modules if m == 'click' or m.startswith('pgctl.') and m > 'pgctl.cli.main'])\n"
+            "before = [of['collections'] for of in gc.get_stats()]\n"
+            "try: main.main()\n"
+            "except SystemExit as end: print(end.code, gc.get_freeze_count() > 0)\n"
+            "print([of['collections'] for of in gc.get_stats()] == before)\n")
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert found.stdout.splitlines() == ["[]", f"pgctl {pgctl.__version__}", "0 True", "True"]
 
 
 def test_version() -> None:

@@ -197,7 +197,7 @@ def test_reinit_says_that_data_is_lost(prod: Site) -> None:
 
 def test_reinit_refuses_the_leader_and_needs_a_name(prod: Site) -> None:
     leader = prod.run("reinit", "prod", "a", "--force")
-    assert leader.exit_code == 2 and "a is the leader" in leader.stderr
+    assert leader.exit_code == 1 and "a is the leader" in leader.stderr
     nobody = prod.run("reinit", "--force")
     assert nobody.exit_code == 2 and "Standbys of prod: b, c." in nobody.stderr
     assert not any(prod.agent(name).changes() for name in ("a", "b", "c"))

@@ -24,26 +24,18 @@ def at(site: Site, name: str, port: int, role: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[int]:
+def server(tmp_path_factory: pytest.TempPathFactory, newest_bindir: Path) -> Iterator[int]:
     """The port of a throw-away server."""
-    bindir = request.getfixturevalue("newest_bindir")
     data = tmp_path_factory.mktemp("query") / "data"
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port: int = probe.getsockname()[1]
-    subprocess.run([bindir / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-N"], check=True, capture_output=True)
+    initdb: list[str | Path] = [newest_bindir / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-N"]
+    subprocess.run(initdb, check=True, capture_output=True)
     options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off"
-    start = [bindir / "pg_ctl", "-D", data, "-w", "-l", data / "log", "-o", options, "start"]
+    start: list[str | Path] = [newest_bindir / "pg_ctl", "-D", data, "-w", "-l", data / "log", "-o", options, "start"]
     subprocess.run(start, check=True, capture_output=True)
     yield port
-    subprocess.run([bindir / "pg_ctl", "-D", data, "-m", "immediate", "stop"], check=True, capture_output=True)
-
-
-@pytest.fixture(scope="module")
-def newest_bindir() -> Path:
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
-    if not found:
-        pytest.skip("needs a PostgreSQL below /usr/lib/postgresql")
-    return found[-1]
+    subprocess.run([newest_bindir / "pg_ctl", "-D", data, "-m", "immediate", "stop"], check=True, capture_output=True)
 
 
 ARGUMENTS = ("query", "-U", "postgres", "-d", "postgres")

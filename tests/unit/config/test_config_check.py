@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from pgctl.config import check, load, sample
+from pgctl.config import check, local, sample
 from pgctl.config.machine import ThisMachine
 
 GOOD: dict[str, Any] = yaml.safe_load(sample.sample())
@@ -48,7 +48,7 @@ def test_the_sample_loads_and_has_no_fault(tmp_path: Path) -> None:
     text = sample.sample(scope="s", name="n", host="10.0.0.7")
     path = tmp_path / "sample.yml"
     path.write_text(text)
-    found = load.load(str(path), {})
+    found = local.read(str(path), {})
     assert check.faults(yaml.safe_load(text), machine=Told()) == ()
     assert (found.agent.scope, found.agent.name, found.rest.connect_address) == ("s", "n", "10.0.0.7:8008")
     assert "# ttl: 30  # how long a leader's lease lasts without renewal" in text

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from pgctl.config import load
+from pgctl.config import load, local
 from pgctl.config.sections import Configuration, Credentials
 from pgctl.errors import ConfigError
 from pgctl.model.member import Tags
@@ -32,7 +32,7 @@ def written(path: Path, document: Any) -> str:
 
 
 def loaded(tmp_path: Path, change: dict[str, Any], environment: dict[str, str] | None = None) -> Configuration:
-    return load.load(written(tmp_path / "pgctl.yml", {**BASE, **change}), environment or {})
+    return local.read(written(tmp_path / "pgctl.yml", {**BASE, **change}), environment or {})
 
 
 def test_a_whole_file(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_a_directory_merges_its_files_by_name_and_null_deletes(tmp_path: Path) -
     written(tmp_path / "20.yaml", {"etcd3": None, "consul": {}, "postgresql": {"port": 1, "parameters": {"a": 1}}})
     written(tmp_path / "30.conf", {"name": "not read"})
     (tmp_path / "40.yml").mkdir()
-    found = load.load(str(tmp_path), {})
+    found = local.read(str(tmp_path), {})
     assert (found.agent.name, found.store.kind) == ("a", "consul")
     assert found.postgres.data_dir == "/data" and found.postgres.local["parameters"] == {"a": 1}
 
@@ -68,7 +68,7 @@ def test_a_directory_merges_its_files_by_name_and_null_deletes(tmp_path: Path) -
 def test_of_many_files_the_last_by_name_wins(tmp_path: Path) -> None:
     for number in (15, 19, 11, 17, 13, 10, 18, 12, 16, 14):
         written(tmp_path / f"{number}.yml", {**BASE, "name": f"n{number}"})
-    assert load.load(str(tmp_path), {}).agent.name == "n19"
+    assert local.read(str(tmp_path), {}).agent.name == "n19"
 
 
 def test_nulls_inside_one_file_are_kept(tmp_path: Path) -> None:
@@ -79,13 +79,13 @@ def test_nulls_inside_one_file_are_kept(tmp_path: Path) -> None:
 def test_a_whole_document_in_a_variable_stands_alone(tmp_path: Path) -> None:
     text = yaml.safe_dump(BASE)
     environment = {"PATRONI_CONFIGURATION": text, "PATRONI_NAME": "b"}
-    assert load.load(None, environment).agent.name == "a"
-    assert load.load(str(tmp_path / "absent.yml"), environment).source == "PATRONI_CONFIGURATION"
-    assert load.load(None, {**environment, "PGCTL_CONFIGURATION": text.replace("name: a", "name: z")}).agent.name == "z"
+    assert local.read(None, environment).agent.name == "a"
+    assert local.read(str(tmp_path / "absent.yml"), environment).source == "PATRONI_CONFIGURATION"
+    assert local.read(None, {**environment, "PGCTL_CONFIGURATION": text.replace("name: a", "name: z")}).agent.name == "z"
 
 
 def test_variables_alone() -> None:
-    found = load.load(None, {
+    found = local.read(None, {
         "PGCTL_SCOPE": "prod", "PGCTL_NAME": "a", "PGCTL_RESTAPI_LISTEN": "127.0.0.1:8008", "PGCTL_SQLITE_PATH": "/x.db",
         "PGCTL_POSTGRESQL_LISTEN": "127.0.0.1:5432", "PGCTL_POSTGRESQL_DATA_DIR": "/data",
         "RUNTIME_DIRECTORY": "/run/one:/run/two",
@@ -95,7 +95,7 @@ def test_variables_alone() -> None:
 
 
 def test_a_file_as_people_have_it_loads_unchanged(tmp_path: Path) -> None:
-    found = load.load(written(tmp_path / "patroni.yml", """
+    found = local.read(written(tmp_path / "patroni.yml", """
 scope: batman
 namespace: /service/
 name: postgresql0
@@ -152,7 +152,7 @@ tags:
 ])
 def test_a_file_that_is_no_configuration(tmp_path: Path, text: str, words: str) -> None:
     with pytest.raises(ConfigError, match=words) as caught:
-        load.load(written(tmp_path / "x.yml", text), {})
+        local.read(written(tmp_path / "x.yml", text), {})
     assert "geheim" not in str(caught.value)
 
 
@@ -164,7 +164,7 @@ def test_nothing_to_load(tmp_path: Path, make: str) -> None:
     if make == "binary":
         path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError):
-        load.load(None if make == "nothing" else str(path), {})
+        local.read(None if make == "nothing" else str(path), {})
 
 
 def test_every_fault_is_told_with_its_place(tmp_path: Path) -> None:
@@ -282,7 +282,8 @@ def test_a_url_of_the_store_replaces_the_files(tmp_path: Path) -> None:
     assert (by_option.store.namespace, by_option.store.scope) == ("ns", "prod")
 
 
-def test_nothing_configured_is_no_error_for_the_command_line() -> None:
+def test_nothing_configured_is_no_error_for_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))  # that of whoever runs the tests may hold a configuration
     found = load.load_ctl(environment={"PGCTL_CONFIGURATION": "{}"})
     assert (found.scope, found.store) == ("", None)
 

@@ -1,7 +1,6 @@
 """ClusterStore: keys joined with documents, in both directions, over the dictionary store."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -99,6 +98,18 @@ def test_settings_that_became_unreadable_stay_in_force(universe: Universe) -> No
     assert (broken.settings.ttl, broken.config) == (60, None) and store.notes
 
 
+def test_documents_that_cannot_be_read_are_named(universe: Universe) -> None:
+    good = {"config": "{}", "status": "50", "history": "[]", "sync": "{}", "failover": "a:b", "failsafe": "null",
+            "initialize": "7000000000000000001", "leader": "a", "members/x": "{}"}
+    store = filled(universe, good)
+    store.read(budget=SOON)
+    assert store.notes == ()
+    bad = ("failover", "failsafe", "history", "initialize", "members/x", "status", "sync")
+    filled(universe, dict.fromkeys(bad, "{bad"))
+    store.read(budget=SOON)
+    assert [key for key, note in zip(bad, store.notes, strict=True) if f'"{key}"' in note] == list(bad)
+
+
 def test_a_name_alone_does_not_make_the_lead_mine(universe: Universe) -> None:
     a, again = opened(universe), opened(universe)
     a.hold_leader(NAME, ttl=TTL, budget=SOON)
@@ -155,7 +166,7 @@ def test_writes_compare_with_what_was_read(universe: Universe) -> None:
     assert isinstance(store.write_sync(sync, expect=ABSENT, budget=SOON), Rejected)
     seen = store.read(budget=SOON)
     assert seen.sync == sync
-    assert isinstance(store.write_sync(replace(sync, standbys=()), expect=seen.revision("sync"), budget=SOON), Applied)
+    assert isinstance(store.write_sync(sync._replace(standbys=()), expect=seen.revision("sync"), budget=SOON), Applied)
     assert isinstance(store.write_sync(sync, expect=seen.revision("sync"), budget=SOON), Rejected)
     assert isinstance(store.write_intent(None, expect=Revision(99), budget=SOON), Rejected)
     assert isinstance(store.write_config({}, expect=Revision(99), budget=SOON), Rejected)

@@ -82,6 +82,11 @@ def test_a_note_says_what_is_used_instead() -> None:
     assert settings.read({"ttl": 3, "loop_wait": 1, "retry_timeout": 1})[1] == ("ttl must be at least 5, not 3: 5 is used",)
 
 
+def test_a_postgresql_section_that_was_removed_is_no_longer_in_force() -> None:
+    previous = Settings(postgresql={"parameters": {"work_mem": "8MB"}})
+    assert settings.read({"ttl": 40}, previous)[0].postgresql == {}
+
+
 def test_a_broken_postgresql_section_leaves_the_one_in_force() -> None:
     previous = Settings(postgresql={"use_slots": False})
     found, notes = settings.read({"ttl": 40, "postgresql": {"parameters": [1]}}, previous)
