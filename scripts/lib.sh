@@ -75,9 +75,9 @@ _hold_back_the_cluster() {
     echo 'create_main_cluster = false' | $as_root tee "$_no_cluster" >/dev/null
 }
 
-# Where distributions keep the server's programs; PATH first, for those who built their own.
+# Where distributions keep the server's programs; PATH first, for those who built their own, and before it the tests'.
 has_postgresql() {
-    for directory in $(printf '%s' "$PATH" | tr ':' ' ') /usr/lib/postgresql/*/bin /usr/pgsql-*/bin; do
+    for directory in "${PGCTL_PG_BINDIR:-}" $(printf '%s' "$PATH" | tr ':' ' ') /usr/lib/postgresql/*/bin /usr/pgsql-*/bin; do
         if [ -x "$directory/initdb" ] && "$directory/initdb" --version >/dev/null 2>&1; then return 0; fi
     done
     return 1

@@ -19,6 +19,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="run the slow tests too")
 
 
+def pytest_configure() -> None:
+    """PGCTL_PG_BINDIR names the one PostgreSQL to test with. First in PATH, so that what tests start finds it too."""
+    if named := os.environ.get("PGCTL_PG_BINDIR"):
+        if not os.access(Path(named, "postgres"), os.X_OK):
+            raise pytest.UsageError(f'PGCTL_PG_BINDIR: there is no program postgres in "{named}"')
+        os.environ["PATH"] = f"{named}{os.pathsep}{os.environ.get('PATH', '')}"
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """End-to-end tests mind the time, so under `pytest -n ... --dist loadgroup` one worker runs them one by one."""
     for item in items:
@@ -30,6 +38,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     reason = _missing(item)
     if reason:
         pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def newest_bindir() -> Path:
+    """The programs of the newest PostgreSQL here."""
+    found = _servers("")
+    if not found:
+        pytest.skip("needs a PostgreSQL, and there is none on this host")
+    return found[max(found)]
 
 
 @pytest.fixture
@@ -70,6 +87,8 @@ def _installed() -> dict[int, Path]:
     """By major version. PATH comes first, then where Debian's and the project's own packages put them."""
     places = [Path(each) for each in os.environ.get("PATH", "").split(os.pathsep)]
     places += [*Path("/usr/lib/postgresql").glob("*/bin"), *Path("/usr").glob("pgsql-*/bin")]
+    if named := os.environ.get("PGCTL_PG_BINDIR"):
+        places = [Path(named)]
     found: dict[int, Path] = {}
     for place in places:
         # A link in PATH leads to where all the programs are.

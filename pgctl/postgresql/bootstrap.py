@@ -4,6 +4,7 @@ Three steps, in this order; whoever calls them cleans up after a failure. Source
 """
 
 import logging
+import re
 import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -82,7 +83,15 @@ def _initdb(site: Site, section: BootstrapSection, progress: Progress, cancelled
             own_locale=True,
         )
     if not done.ok:
-        raise ServerError("initdb failed", detail=done.tail, hint="Look at bootstrap.initdb and at the data directory.")
+        full = any("No space left on device" in line for line in done.lines)
+        hint = "Free space below the data directory." if full else "Look at bootstrap.initdb and at the data directory."
+        raise ServerError("initdb failed", detail=_reason(done), hint=hint)
+
+
+def _reason(done: run.Finished) -> str:
+    """The lines that say what went wrong, the last three of them; without any, the end of all."""
+    telling = [line.strip() for line in done.lines if re.search(r"\b(?:error|FATAL|PANIC|ERROR):\s", line)]
+    return "; ".join(telling[-3:]) or done.tail
 
 
 def _append_hba(site: Site, options: Options, section: BootstrapSection) -> None:

@@ -27,6 +27,10 @@ Row = tuple[Any, ...]
 _SETTINGS = "-c search_path=pg_catalog -c datestyle=iso -c client_encoding=UTF8"
 _CONNECT = 3.0
 """Seconds that connecting may take at most, however late the deadline. Source: postgresql.md 18 row 2."""
+_PASSWORD_HINT = (
+    "Check postgresql.authentication. Up to PostgreSQL 13 passwords are stored as md5 by default, which scram-sha-256 in "
+    "pg_hba.conf does not accept: a new cluster needs `auth: scram-sha-256` in bootstrap.initdb."
+)
 _ANYWHERE = ("*", "localhost", "0.0.0.0", "127.0.0.1", "::", "::1")
 
 
@@ -155,6 +159,18 @@ class Connection:
             raise ServerError("a query returned no row")
         return found[0]
 
+    def order(self, sql: str) -> None:
+        """Has the server run one statement and waits for nothing; closes the connection. Raises ServerError.
+
+        The server reads the statement before it sees the end of the connection; whether it succeeded is not heard of.
+        """
+        try:
+            self._raw.cursor().execute(sql)
+        except psycopg2.Error as error:
+            raise _failure(error, "a query failed") from error
+        finally:
+            self.close()
+
     def verifier(self, password: str, user: str, algorithm: str) -> str:
         """What the server is to store for a password, so that the password itself is not sent. Source: libpq 34.15."""
         return ext.encrypt_password(password, user, scope=self._raw, algorithm=algorithm)
@@ -179,4 +195,5 @@ def _failure(error: psycopg2.Error, message: str) -> ServerError:
     detail = said[0].strip() if said else ""
     if error.pgcode:
         return QueryFailed(detail or message, error.pgcode)
-    return ServerError(message, detail=said[-1].strip() if said else "")
+    detail = said[-1].strip() if said else ""
+    return ServerError(message, detail=detail, hint=_PASSWORD_HINT if "password authentication failed" in detail else "")

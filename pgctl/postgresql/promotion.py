@@ -4,6 +4,9 @@ The order itself takes no time, yet a startup process that waits for WAL may sle
 before the order came, and then wakes only at wal_retrieve_retry_interval (5 s). A SIGHUP sets that latch, and costs a
 glance at its configuration files; so it is repeated until the server is out of recovery. Source: PostgreSQL 15,
 xlogrecovery.c, WaitForWALToBecomeAvailable and StartupRereadConfig.
+
+The first checkpoint on the new timeline, without which no other server can be rewound with this one, PostgreSQL would
+spread over minutes; so it is ordered to hurry, and not waited for. Others may order it only from 15 on.
 """
 
 import os
@@ -32,6 +35,8 @@ def promote(site: Site, options: Options, deadline: Instant, point_of_no_return:
             raise ServerError("the server did not take the order to promote", detail="the server may not be promoted")
         _wait(site, conn, startup, deadline)
         file = conn.row("SELECT pg_walfile_name(pg_current_wal_flush_lsn())", None, deadline)[0]
+        with suppress(ServerError):
+            conn.order("CHECKPOINT")
     return int(file[:8], 16)
 
 

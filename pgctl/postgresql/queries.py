@@ -5,6 +5,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from pgctl.clock import Clock
 from pgctl.errors import ServerError
 from pgctl.model import lsn as lsns
 from pgctl.model.lsn import Lsn
@@ -146,10 +147,10 @@ def checkpoint_before_stop(site: Site, options: Options, deadline: Instant | Non
         log.warning("no checkpoint before the stop: %s", error)
 
 
-def checkpoint_of_source(conn: connection.Connection, deadline: Instant) -> None:
+def checkpoint_of_source(conn: connection.Connection, clock: Clock, deadline: Instant) -> None:
     """Makes another server fit as a source of pg_rewind: out of recovery, its last checkpoint on its present timeline.
 
-    Runs CHECKPOINT there if it must. Raises ServerError.
+    Runs CHECKPOINT there if it must and may, and else waits for the one that its own agent ordered. Raises ServerError.
     """
     recovering, major = conn.row("SELECT pg_is_in_recovery(), current_setting('server_version_num')::int", None, deadline)
     if recovering:
@@ -161,11 +162,13 @@ def checkpoint_of_source(conn: connection.Connection, deadline: Instant) -> None
     may = conn.row(f"SELECT {allowed} OR usesuper FROM pg_user WHERE usename = current_user", None, deadline)[0]
     if may:
         conn.rows("CHECKPOINT", None, deadline)
-    if not _current_checkpoint(conn, deadline):
-        raise ServerError(
-            "the server to rewind from has not finished its first checkpoint after promotion",
-            hint="It is tried again; a CHECKPOINT on that server ends the wait.",
-        )
+    while not _current_checkpoint(conn, deadline):
+        if clock.now() + _LOOK_AGAIN >= deadline:
+            raise ServerError(
+                "the server to rewind from has not finished its first checkpoint after promotion",
+                hint="It is tried again; a CHECKPOINT on that server ends the wait.",
+            )
+        clock.sleep(_LOOK_AGAIN)
 
 
 def _current_checkpoint(conn: connection.Connection, deadline: Instant) -> bool:
@@ -174,5 +177,6 @@ def _current_checkpoint(conn: connection.Connection, deadline: Instant) -> bool:
     return bool(checkpointed == int(current, 16))
 
 
+_LOOK_AGAIN = Seconds(0.1)
 STATEMENT_TIMEOUT = Seconds(2.0)
 """Of the heartbeat's connection. Source: postgresql.md 18 row 2."""

@@ -58,7 +58,7 @@ def rewind(
     """See `Server.rewind`. Raises ServerError."""
     deadline = Instant(site.clock.now() + _PREPARE)
     with connection.remote(site, options, source, role_for(site), deadline) as conn:
-        queries.checkpoint_of_source(conn, deadline)
+        queries.checkpoint_of_source(conn, site.clock, deadline)
     process.end_orphans(site)
     archive_ready(site, options)
     conf_files.signals(site, standby=False)

@@ -27,6 +27,7 @@ from pgctl.postgresql import (
     process,
     promotion,
     queries,
+    rehearsal,
     removal,
     rewind,
     slots,
@@ -45,8 +46,8 @@ log = logging.getLogger(__name__)
 
 Cancelled = Callable[[], bool]
 Progress = Callable[[str], None]
-never: Cancelled = bool
-"""A deed that nobody cancels: bool() is False."""
+_REHEARSAL = Seconds(3.0)
+never: Cancelled = bool  # of a deed that nobody cancels: bool() is False
 
 
 class Server:
@@ -54,9 +55,8 @@ class Server:
     agent's own: child processes are given it without what is ours (`site.child_environment`).
     """
 
-    def __init__(
-        self, section: PostgresSection, scope: str, clock: Clock, *, name: str, environment: Mapping[str, str]
-    ) -> None:
+    def __init__(self, section: PostgresSection, scope: str, clock: Clock, *, name: str,
+                 environment: Mapping[str, str]) -> None:
         self._site = Site(section, scope, name, clock, environment)
         self._dynamic: Mapping[str, object] = nothing()
         self._control = ControlReader(self._site)
@@ -114,18 +114,16 @@ class Server:
         return parameters.wanted(self._site, options.merge(self._site.section.local, conf.postgresql), conf)
 
     def write_conf(self, conf: Conf, *, reload: bool) -> bool:
-        """Brings all files to `conf`; True if any changed, and then reloads if asked. An empty directory is left alone.
-
-        Raises ServerError.
-        """
+        """True if any file changed; then reloads if asked. An empty directory is left alone. Raises ServerError."""
         self._dynamic = conf.postgresql
-        if self._phase() in (Phase.EMPTY, Phase.UNREADABLE):
+        if probe.phase_from_files(self._site) in (Phase.EMPTY, Phase.UNREADABLE):
             return False
         changed = conf_files.write(self._site, self._options(conf), conf)
         if changed and reload:
             if conf.standby:
                 slots.reserve_if_possible(self._site, self._options(conf), conf.upstream)
             self.reload()
+            rehearsal.tell(self._site, self._options(conf), conf, self._control, self._after(_REHEARSAL))
         return changed
 
     def reload(self) -> None:
@@ -197,9 +195,17 @@ class Server:
         process.end_orphans(self._site)
 
     def restart(self, conf: Conf, *, deadline: Instant, cancelled: Cancelled = never) -> None:
-        """Checkpoint, fast stop, start with `conf`, all before `deadline`. Raises ServerError."""
+        """Rehearsal, checkpoint, fast stop, start with `conf`, all before `deadline`. Raises ServerError."""
+        self.rehearse(conf)
         self.stop(StopMode.FAST, checkpoint=True, deadline=deadline, cancelled=cancelled)
         self.start(conf, deadline=deadline, cancelled=cancelled)
+
+    def rehearse(self, conf: Conf) -> None:
+        """Before a stop: raises ServerError when the running server could not start again with `conf`, which is written."""
+        if self._postmaster() is not None:
+            self.write_conf(conf, reload=False)
+            control, until = self._control.read(), self._after(_REHEARSAL)
+            rehearsal.run_through(self._site, self._options(conf), conf, control, until)
 
     def promote(self, *, deadline: Instant, point_of_no_return: Callable[[], bool]) -> int:
         """Runs pre_promote, asks `point_of_no_return` once, promotes, and returns the new timeline.
@@ -208,11 +214,8 @@ class Server:
         """
         self._require(Verb.PROMOTE)
         if not self._callbacks.run_and_wait(self._options(), "pre_promote", deadline):
-            raise ServerError(
-                "the pre_promote script failed",
-                detail="the server was not promoted",
-                hint="Run the script by hand and look at its exit status, or remove postgresql.pre_promote.",
-            )
+            hint = "Run the script by hand and look at its exit status, or remove postgresql.pre_promote."
+            raise ServerError("the pre_promote script failed", detail="the server was not promoted", hint=hint)
         return promotion.promote(self._site, self._options(), deadline, point_of_no_return)
 
     def bootstrap(self, section: BootstrapSection, conf: Conf, *, progress: Progress, cancelled: Cancelled = never) -> None:
@@ -293,8 +296,5 @@ class Server:
     def _postmaster(self) -> Postmaster | None:
         return process.find(self._site)
 
-    def _phase(self) -> Phase:
-        return probe.phase_from_files(self._site)
-
     def _require(self, verb: Verb) -> None:
-        transitions.require(verb, self._phase())
+        transitions.require(verb, probe.phase_from_files(self._site))

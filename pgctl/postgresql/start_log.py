@@ -37,6 +37,12 @@ CAUSES = (
         "the data directory was made by another version of PostgreSQL",
         "Point postgresql.bin_dir to the programs of that version, or run pg_upgrade.",
     ),
+    Cause(
+        r"could not create (?:lock file|Unix socket for address) \"\S*/\.s\.PGSQL\.\S*: (?:Permission denied|No such)"
+        r"|could not create any Unix-domain sockets",
+        "the directory of its Unix socket cannot be written",
+        "Set unix_socket_directories, below postgresql.parameters, to a directory that the server's user may write to.",
+    ),
     Cause(r"No space left on device", "the disk is full", "Free space below the data directory and below pg_wal."),
     Cause(
         r"could not map anonymous shared memory|could not create shared memory segment|Cannot allocate memory",
@@ -77,15 +83,15 @@ CAUSES = (
 )  # fmt: skip
 
 
-def explain(text: str, *, port: int, data_dir: str) -> ServerError:
-    """The error for a start that ended with this text in the log."""
+def explain(text: str, *, port: int, data_dir: str, failure: str = "could not start the server") -> ServerError:
+    """The error for a start, or the rehearsal of one, that ended with this text in the log; it begins with `failure`."""
     said = _said(text)
     for cause in CAUSES:
         if re.search(cause.pattern, text):
             message = cause.message.format(port=port, data_dir=data_dir)
-            return ServerError(f"could not start the server: {message}", detail=said, hint=cause.hint)
+            return ServerError(f"{failure}: {message}", detail=said, hint=cause.hint)
     hint = "Look at the server log." if said else "Look at the server log; the server wrote nothing at its start."
-    return ServerError("could not start the server", detail=said, hint=hint)
+    return ServerError(failure, detail=said, hint=hint)
 
 
 def _said(text: str) -> str:

@@ -1,5 +1,7 @@
 """What each major version can do, and calls things: one table. No other room compares version numbers.
 
+What a server tells of itself needs no row: a column that is not there, a parameter that waits for a restart.
+
 Versions are server_version_num (150018), majors are plain (15). Source: postgresql.md 20 and the release notes 13 to 18.
 """
 
@@ -14,24 +16,20 @@ NEWEST_KNOWN = 18
 class Feature(StrEnum):
     """Something a server or one of its programs can do, or a libpq keyword that it knows."""
 
-    RELOADABLE_RESTORE_COMMAND = "restore_command applies on reload"
     REWIND_CONFIG_FILE = "pg_rewind --config-file"
     SERVER_COMPRESSION = "pg_basebackup --compress=server-..."
     CHECKPOINT_ROLE = "pg_checkpoint may run CHECKPOINT"
     PROMOTE_TRIGGER_FILE = "promote_trigger_file"
-    FAILOVER_SLOTS = "slots with failover and synced"
     SSLCRLDIR = "sslcrldir"
     SSLNEGOTIATION = "sslnegotiation"
 
 
 _TABLE: dict[Feature, tuple[int, int]] = {
     # feature: first and last major that has it
-    Feature.RELOADABLE_RESTORE_COMMAND: (14, 99),
     Feature.REWIND_CONFIG_FILE: (15, 99),
     Feature.SERVER_COMPRESSION: (15, 99),
     Feature.CHECKPOINT_ROLE: (15, 99),
     Feature.PROMOTE_TRIGGER_FILE: (12, 15),
-    Feature.FAILOVER_SLOTS: (17, 99),
     Feature.SSLCRLDIR: (14, 99),
     Feature.SSLNEGOTIATION: (17, 99),
 }

@@ -16,7 +16,7 @@ from pgctl.model import timeline as timelines
 from pgctl.model.conf import SlotPlan, SlotWanted, StopMode
 from pgctl.model.server import ControlData, Phase
 from pgctl.units import Seconds
-from tests.contract.pg_fixtures import CLOCK, PASSWORDS, Member, member, soon, stop_fast
+from tests.contract.pg_fixtures import CLOCK, DYNAMIC, PASSWORDS, Member, member, soon, stop_fast
 
 pytestmark = [pytest.mark.contract, pytest.mark.pg(">= 13")]
 
@@ -129,6 +129,39 @@ def test_a_crashed_primary_rewinds_and_rejoins(pair: tuple[Member, Member]) -> N
     assert alpha.caught_up(beta)
     assert alpha.look_until(Phase.STANDBY).timeline == 2
     assert alpha.sql("SELECT sum(n) FROM public.t") == [(3,)]
+
+
+def test_the_first_checkpoint_after_promotion_hurries(pair: tuple[Member, Member]) -> None:
+    """PostgreSQL itself would take up to 4.5 minutes for it, and whoever is to be rewound would wait."""
+    alpha, beta = pair
+    alpha.sql("CREATE TABLE public.t AS SELECT n, repeat('x', 500) FROM generate_series(1, 60000) n")
+    assert beta.caught_up(alpha)
+    alpha.server.kill()
+    beta.server.promote(deadline=soon(), point_of_no_return=lambda: True)
+    until = soon(5)
+    while beta.look().checkpoint_timeline != 2 and CLOCK.now() < until:
+        CLOCK.sleep(Seconds(0.02))
+    assert beta.look().checkpoint_timeline == 2
+
+
+@pytest.mark.pg(">= 17")
+def test_failover_slots_are_synchronized_and_survive_a_promotion(pair: tuple[Member, Member]) -> None:
+    """PostgreSQL's own way for logical slots: it asks for dbname in primary_conninfo, and our slots are left to it."""
+    alpha, beta = pair
+    wanted = {"max_connections": 50, "wal_level": "logical", "sync_replication_slots": True}
+    dynamic = {**DYNAMIC, "parameters": wanted}
+    for one, conf in ((alpha, alpha.primary_conf()), (beta, beta.standby_conf(alpha))):
+        one.server.restart(replace(conf, postgresql=dynamic, hot_standby_feedback=True), deadline=soon())
+    alpha.sql("SELECT pg_create_logical_replication_slot('feed', 'pgoutput', false, false, true)")
+    until = soon()
+    while not (found := [slot for slot in beta.look().slots if slot.synced and not slot.temporary]) and CLOCK.now() < until:
+        alpha.sql("SELECT pg_log_standby_snapshot()")
+        CLOCK.sleep(Seconds(0.1))
+    assert [(slot.name, slot.type, slot.failover) for slot in found] == [("feed", "logical", True)]
+    alpha.server.kill()
+    beta.server.promote(deadline=soon(), point_of_no_return=lambda: True)
+    assert [slot.name for slot in beta.look().slots if slot.failover] == ["feed"]
+    assert beta.sql("SELECT slot_name FROM pg_replication_slot_advance('feed', pg_current_wal_lsn())") == [("feed",)]
 
 
 def test_a_killed_postmaster_is_seen_and_starts_again(alpha: Member) -> None:
@@ -271,6 +304,27 @@ def test_configuration_applies_and_shows_what_waits_for_a_restart(alpha: Member)
     assert alpha.look().pending_restart == ()
 
 
+@pytest.mark.parametrize("fault, said", [
+    ({"parameters": {"work_men": "5MB"}}, 'unrecognized configuration parameter "work_men"'),
+    ({"parameters": {"work_mem": "5MBB"}}, 'invalid value for parameter "work_mem"'),
+    ({"pg_hba": ["hst all all all trust"]}, 'invalid connection type "hst"'),
+])
+def test_a_server_that_could_not_start_again_is_not_stopped(
+    alpha: Member, fault: dict[str, object], said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And is told of as soon as it is written, for PostgreSQL itself would only say it at the next start."""
+    before = alpha.look().postmaster
+    conf = alpha.primary_conf(postgresql={**alpha.primary_conf().postgresql, **fault})
+    alpha.server.write_conf(conf, reload=True)
+    assert said in caplog.text
+    with pytest.raises(ServerError, match="could not start again") as caught:
+        alpha.server.restart(conf, deadline=soon())
+    assert said in caught.value.detail and caught.value.hint
+    assert alpha.look().postmaster == before
+    alpha.server.restart(alpha.primary_conf(), deadline=soon())
+    assert alpha.look().phase is Phase.PRIMARY
+
+
 def test_synchronous_names(pair: tuple[Member, Member]) -> None:
     alpha, _ = pair
     alpha.server.write_conf(alpha.primary_conf(sync_names='"beta-1"'), reload=True)
@@ -312,12 +366,22 @@ def test_a_failed_clone_leaves_the_directory_as_it_was(alpha: Member, tmp_path: 
 
 def test_a_failed_bootstrap_sets_its_data_aside(tmp_path: Path, pg_bindir: Path) -> None:
     with member(tmp_path, "delta", pg_bindir) as delta:
-        section = BootstrapSection(post_bootstrap="false", initdb=({"locale": "C"},))
+        section = BootstrapSection(post_bootstrap="false", initdb=({"locale": "C"}, {"auth": "scram-sha-256"}))
         with pytest.raises(ServerError, match="post_bootstrap"):
             delta.server.bootstrap(section, delta.primary_conf(), progress=delta.said.append)
         assert delta.look().phase is Phase.EMPTY
         assert (tmp_path / "delta" / "data.failed" / "PG_VERSION").exists()
         assert not delta.server.is_running()
+
+
+@pytest.mark.pg("13")
+def test_md5_passwords_by_default_are_explained(tmp_path: Path, pg_bindir: Path) -> None:
+    with member(tmp_path, "delta", pg_bindir) as delta:
+        section = BootstrapSection(initdb=({"locale": "C"},))
+        with pytest.raises(ServerError, match="could not connect") as caught:
+            delta.server.bootstrap(section, delta.primary_conf(), progress=delta.said.append)
+        assert "password authentication failed" in caught.value.detail
+        assert "auth: scram-sha-256" in caught.value.hint
 
 
 def test_removal_follows_symlinks_of_its_own(alpha: Member, tmp_path: Path) -> None:

@@ -150,9 +150,14 @@ def _diverge(cluster: Cluster, leader: str, others: tuple[str, ...]) -> None:
     cluster.query(leader, "CREATE TABLE IF NOT EXISTS diverged (id int)")
     cluster.query(leader, "DELETE FROM diverged")
     cluster.wait_healthy()
+    streams = "SELECT count(*) FROM pg_stat_replication"
+    replayed = f"{streams} WHERE replay_lsn >= pg_current_wal_lsn()"
+    cluster.wait("the others have the table", lambda: cluster.query(leader, replayed) == [(len(others),)])
     for name in others:
         cluster.signal_agent(name, signal.SIGSTOP)
         cluster.kill_server(name)
+    # A receiver outlives its postmaster by some milliseconds.
+    cluster.wait("nobody receives any more", lambda: cluster.query(leader, streams) == [(0,)])
     cluster.query(leader, "INSERT INTO diverged SELECT generate_series(1, 1000)")
     cluster.lose_host(leader)
     for name in others:

@@ -107,7 +107,8 @@ def test_documents_that_cannot_be_read_are_named(universe: Universe) -> None:
     bad = ("failover", "failsafe", "history", "initialize", "members/x", "status", "sync")
     filled(universe, dict.fromkeys(bad, "{bad"))
     store.read(budget=SOON)
-    assert [key for key, note in zip(bad, store.notes, strict=True) if f'"{key}"' in note] == list(bad)
+    told: list[str] = [*store.notes]
+    assert [key for key, note in zip(bad, told, strict=True) if f'"{key}"' in note] == list(bad)
 
 
 def test_a_name_alone_does_not_make_the_lead_mine(universe: Universe) -> None:

@@ -27,6 +27,7 @@ PORT = """\
         ('FATAL:  lock file "postmaster.pid" already exists', 'another server runs in "/data"'),
         ('LOG:  unrecognized configuration parameter "wrk_mem" in file\nFATAL:  configuration file "x" contains errors',
          "configuration is wrong"),
+        ('FATAL:  could not create lock file "/run/postgresql/.s.PGSQL.5432.lock": Permission denied', "Unix socket"),
         ("FATAL:  could not load pg_hba.conf", "pg_hba.conf is wrong"),
         ('FATAL:  could not access file "timescaledb": No such file or directory', "library of the server is missing"),
         ("PANIC:  could not locate a valid checkpoint record", "recovery begins with is missing"),
@@ -52,6 +53,12 @@ def test_an_unknown_cause_is_quoted() -> None:
     assert (error.message, error.detail) == ("could not start the server", "the moon is full")
     plain = start_log.explain("ld.so: libfoo missing\n", port=5432, data_dir="/data")
     assert plain.detail == "ld.so: libfoo missing"
+
+
+def test_a_rehearsal_says_that_it_is_one() -> None:
+    text = 'FATAL:  configuration file "x" contains errors'
+    error = start_log.explain(text, port=5432, data_dir="/data", failure="the server could not start again")
+    assert error.message == "the server could not start again: the server's configuration is wrong"
 
 
 def test_silence_is_said() -> None:

@@ -10,8 +10,8 @@ from pgctl.postgresql.version import Feature
 @pytest.mark.parametrize(
     ("major", "feature", "there"),
     [
-        (13, Feature.RELOADABLE_RESTORE_COMMAND, False),
-        (14, Feature.RELOADABLE_RESTORE_COMMAND, True),
+        (14, Feature.CHECKPOINT_ROLE, False),
+        (15, Feature.CHECKPOINT_ROLE, True),
         (15, Feature.PROMOTE_TRIGGER_FILE, True),
         (16, Feature.PROMOTE_TRIGGER_FILE, False),
         (16, Feature.SSLNEGOTIATION, False),
