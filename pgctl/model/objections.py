@@ -70,7 +70,9 @@ class _Case:
     def plain_sync(self) -> bool:
         """Synchronous mode without quorum: only listed members may be promoted by a switchover."""
         settings = self.cluster.settings
-        return settings.synchronous and settings.synchronous_mode is SyncMode.ON
+        wanted = settings.synchronous and settings.synchronous_mode is SyncMode.ON
+        # A leader that keeps no synchronous standbys has cleared the list: then any standby is as good as another.
+        return wanted and self.cluster.sync.active
 
     @property
     def others(self) -> tuple[Member, ...]:

@@ -72,7 +72,9 @@ def why_unfit(view: View, peer: Peer, intent: Intent | None = None) -> str:
         return "is tagged nofailover"
     if peer.watchdog_failed:
         return "has no working watchdog"
-    if cluster is not None and cluster.sync.active and view.settings.synchronous and not cluster.sync.lists(peer.name):
+    planned = intent is None or intent.switchover
+    listed = cluster is None or not cluster.sync.active or cluster.sync.lists(peer.name)
+    if planned and view.settings.synchronous and not listed:
         return "is not synchronous"
     # The server's own position, fresher than /status; unknown while it is down.
     mine = view.server.lsn or (cluster.status.optime if cluster else 0)

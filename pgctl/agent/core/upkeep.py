@@ -19,6 +19,7 @@ from pgctl.agent.core.effects import (
     WriteHistory,
     WriteInitialize,
     WriteStatus,
+    WriteSync,
 )
 from pgctl.agent.core.memory import Memory
 from pgctl.agent.core.table import Plan
@@ -26,6 +27,7 @@ from pgctl.agent.core.view import View
 from pgctl.model.cluster import Revision
 from pgctl.model.conf import Conf, SlotPlan
 from pgctl.model.server import Phase
+from pgctl.model.sync import SyncState
 
 Effects = tuple[Request[Answer], ...]
 
@@ -82,6 +84,9 @@ def leading(view: View) -> Plan:
     if change != SlotPlan():
         effects.append(SetSlots(change))
     effects += history(view)
+    if cluster.sync.active:
+        # This version keeps no synchronous standbys. A list left by a leader that did would promise what nobody keeps.
+        effects.append(WriteSync(SyncState(), cluster.revision("sync")))
     status = report.status(view)
     if status != cluster.status:
         effects.append(WriteStatus(status))
@@ -122,7 +127,10 @@ def following(view: View) -> Plan:
     if view.server.phase is Phase.PRIMARY:
         published, memory = publish(view, memory)
         return Plan(published, memory)
-    guarded, memory = fence(view, memory, armed=False)
+    guarded: Effects = ()
+    if view.server.phase in (Phase.STANDBY, Phase.DOWN):
+        # One that is on its way, or does not answer, may yet turn out to be a primary.
+        guarded, memory = fence(view, memory, armed=False)
     configured: Effects = ()
     if memory.conf is not None or (view.cluster is not None and view.cluster.leader is not None):
         # Nobody leads and nothing is known of what the server was told: it keeps the upstream that it has.
