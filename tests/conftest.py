@@ -27,6 +27,7 @@ def pytest_configure() -> None:
         os.environ["PATH"] = f"{named}{os.pathsep}{os.environ.get('PATH', '')}"
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """End-to-end tests mind the time, so under `pytest -n ... --dist loadgroup` one worker runs them one by one."""
     for item in items:
