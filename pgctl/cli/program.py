@@ -1,5 +1,7 @@
 """The program: its own options, errors → messages and exit codes. The only room that exits. Imports no command."""
 
+import errno
+import os
 import sys
 from typing import Any
 
@@ -11,6 +13,8 @@ from pgctl.cli.context import Call
 from pgctl.cli.lazy import LazyGroup
 from pgctl.clock import SystemClock
 from pgctl.errors import ExitCode, PgctlError
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
 class Program(LazyGroup):
@@ -32,6 +36,8 @@ class Program(LazyGroup):
         except PgctlError as error:
             output.error(error.message, detail=error.detail, hint=error.hint)
             code = error.exit_code
+        except OSError as error:
+            code = _unwritten(error) if error.errno in _NO_ROOM else _fault(error)
         except Exception as error:
             if "--debug" in (extra.get("args") or sys.argv[1:]):
                 raise
@@ -63,6 +69,14 @@ def _interrupted(call: Call) -> ExitCode:
         output.write(sys.stderr, f"already ordered, and carried out all the same: {line}\n")
     if not call.ordered:
         output.write(sys.stderr, "nothing was ordered\n")
+    return ExitCode.FAILED
+
+
+def _unwritten(error: OSError) -> ExitCode:
+    """The output has no room. What is still buffered goes nowhere, or the interpreter would stumble over it at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
+    output.error("the output could not be written", detail=error.strerror or "",
+                 hint="Make room where it goes, or send it elsewhere.")
     return ExitCode.FAILED
 
 

@@ -10,7 +10,6 @@ from pgctl.agent.core import divergence, follow_target, intents, ranking, report
 from pgctl.agent.core.effects import (
     CancelJob,
     CloseIntent,
-    DeleteInitialize,
     HoldLease,
     MoveFence,
     Quit,
@@ -22,7 +21,7 @@ from pgctl.agent.core.effects import (
     WriteInitialize,
     WriteStatus,
 )
-from pgctl.agent.core.job import Bootstrap, Clone, Job, Promote, Rebuild, Restart, Rewind, StartPrimary, StartStandby, Stop
+from pgctl.agent.core.job import Clone, Job, Promote, Rebuild, Restart, Rewind, StartPrimary, StartStandby, Stop
 from pgctl.agent.core.table import Plan
 from pgctl.agent.core.view import ReinitOrder, RestartOrder, View
 from pgctl.model.cluster import Revision
@@ -195,24 +194,6 @@ def restart(view: View) -> Plan:
     conf = follow_target.primary_conf(view) if is_primary else follow_target.standby_conf(view)
     timeout = order.timeout or view.settings.primary_start_timeout or 300
     return start(view, Restart(conf=conf, timeout=timeout, order=order.id), keep_fence=is_primary)
-
-
-def bootstrap(view: View) -> Plan:
-    """Claims the right to initialize, then makes the cluster."""
-    claim = WriteInitialize("", upkeep.revision(view, "initialize"))
-    conf = replace(follow_target.primary_conf(view), postgresql=_bootstrap_postgresql(view))
-    return Plan((claim, StartJob(Bootstrap(conf=conf))), replace(view.memory, bootstrapping=True))
-
-
-def drop_claim(view: View) -> Plan:
-    """A bootstrap that failed, or whose maker is gone: the cluster was never made, somebody may try again."""
-    dropped = DeleteInitialize(upkeep.revision(view, "initialize"))
-    return Plan((dropped,), replace(view.memory, bootstrapping=False), wake_in=SOON, reason=view.memory.last_failure)
-
-
-def _bootstrap_postgresql(view: View) -> dict[str, object]:
-    section = (view.host.bootstrap or {}).get("postgresql")
-    return dict(section) if isinstance(section, dict) else {}
 
 
 def clone(view: View) -> Plan:

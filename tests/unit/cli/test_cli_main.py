@@ -110,6 +110,15 @@ def test_closed_pipe_is_quiet(prod: Site) -> None:
     assert found.stderr == ""
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_output_without_room_is_one_clear_error(prod: Site) -> None:
+    command = [sys.executable, "-m", "pgctl.cli.main", "-c", str(prod.config), "list"]
+    with open("/dev/full", "wb") as full:
+        found = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, cwd=ROOT)
+    assert found.returncode == 1
+    assert found.stderr.startswith("error: the output could not be written: ") and "Exception" not in found.stderr
+
+
 def test_a_frozen_store_does_not_hold_us(site: Site) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"127.0.0.1:{server.getsockname()[1]}"

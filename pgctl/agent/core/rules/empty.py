@@ -1,6 +1,6 @@
 """No data directory: make a new cluster, or a copy of the one there is."""
 
-from pgctl.agent.core import cluster_facts, deeds, facts
+from pgctl.agent.core import birth, cluster_facts, deeds, facts
 from pgctl.agent.core.table import rule
 
 EMPTY = (
@@ -9,21 +9,21 @@ EMPTY = (
         "empty.15",
         "the bootstrap that I claimed failed: drop the claim",
         [facts.leaderless, cluster_facts.bootstrap_failed],
-        deeds.drop_claim,
+        birth.drop_claim,
     ),
     rule("empty.20", "the last try failed a moment ago: wait", [facts.too_soon], deeds.wait_for_retry),
     rule(
         "empty.30",
         "nobody ever made this cluster, and I may: make it",
         [facts.leaderless, cluster_facts.never_initialized, cluster_facts.may_bootstrap],
-        deeds.bootstrap,
+        birth.bootstrap,
     ),
     rule("empty.40", "there is a leader: copy its data", [facts.leader_is_other, cluster_facts.source_known], deeds.clone),
     rule(
         "empty.45",
         "whoever was making this cluster is gone: drop the claim",
         [facts.leaderless, cluster_facts.may_bootstrap, cluster_facts.bootstrap_abandoned],
-        deeds.drop_claim,
+        birth.drop_claim,
     ),
     rule(
         "empty.50",
@@ -32,5 +32,5 @@ EMPTY = (
         deeds.wait_soon,
     ),
     rule("empty.60", "the leader cannot be copied from yet: wait for it", [facts.leader_is_other], deeds.wait_soon),
-    rule("empty.90", "nothing to copy from: wait for a leader", [], deeds.wait_soon),
+    rule("empty.90", "nothing to copy from: wait for a leader", [], birth.wait_for_origin),
 )

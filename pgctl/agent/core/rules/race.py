@@ -1,6 +1,6 @@
 """Nobody leads and my server runs: who should stand, and is it me?"""
 
-from pgctl.agent.core import cluster_facts, deeds, facts, record
+from pgctl.agent.core import birth, cluster_facts, deeds, facts
 from pgctl.agent.core.table import rule
 
 RACE = (
@@ -14,7 +14,7 @@ RACE = (
         "race.12",
         "a cluster without a record: wait for its primary to make one",
         [cluster_facts.identifier_missing],
-        record.await_record,
+        birth.await_record,
     ),
     rule(
         "race.15",
