@@ -9,7 +9,7 @@ def main() -> None:
     with lab.running(found) as cluster:
         measured = [lab.outage(cluster, lambda: cluster.lose_host(cluster.wait_leader())) for _ in range(found.count)]
     report.head(f"loss of the primary's host, {found.nodes} members on {found.dcs}, ttl {found.ttl}")
-    report.row("without an acknowledged write", [gap for gap, _ in measured], found.ttl + 2.0)
+    report.row("without an acknowledged write", [gap for gap, _ in measured], found.ttl + 1.5)
     report.row("acknowledged writes lost (asynchronous)", [float(lost) for _, lost in measured], unit="rows")
 
 
