@@ -9,6 +9,7 @@ from typing import Any
 
 from pgctl.agent import outcomes
 from pgctl.agent.core.cycle import Cycle, CycleResult, CycleStart, cycle
+from pgctl.agent.core.effects import Answer
 from pgctl.agent.core.memory import Memory
 from pgctl.agent.core.view import Decision, Host, Lease, Order, View
 from pgctl.agent.lease import LeaseCell
@@ -132,7 +133,15 @@ class Agent:
             self.jobs.forget(start.job)
             self._after(ended.value)
             return
-        self.driver.perform(request, lambda found: self._step(start, running, found))
+        self.driver.perform(request, lambda found: self._answered(start, running, found))
+
+    def _answered(self, start: CycleStart, running: Cycle, found: object) -> None:
+        if isinstance(found, Answer) and self.node.world.last_effect():
+            self.node.world.tell(f"{self.node.name}: dies in the midst of its cycle")
+            self.node.kill_agent()
+            self.node.world.at(1.0, self.node.start_agent)
+        else:
+            self._step(start, running, found)
 
     def _after(self, result: CycleResult) -> None:
         view, decision = result.view, result.decision

@@ -65,6 +65,7 @@ class Injector:
             "lose replies": lambda: self._span(node, "lose_replies", lasts, 0.5 if act.number > 10 else 1.0, 0.0),
             "late requests": lambda: self._span(node, "late_requests", lasts, 12.0, 0.0),
             "freeze fence": lambda: self._freeze_fence(node, min(lasts, FENCE_MOST)),
+            "cut short": lambda: setattr(self._world, "effects_left", int(act.number)),
             "late fence": lambda: self._span(node.fence, "late", lasts, 0.25, 0.0),
             "switchover": lambda: self._intend(Intent(self._leader(), node.name)),
             "failover": lambda: self._intend(Intent(None, node.name)),

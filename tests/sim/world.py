@@ -44,6 +44,8 @@ class World:
     servers: dict[str, Server] = field(default_factory=dict)
     cut_links: set[frozenset[str]] = field(default_factory=set)
     next_record: int = 1
+    effects_left: int = 0
+    """After so many effects more, whoever does the last of them dies; 0: nobody does."""
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
@@ -55,6 +57,13 @@ class World:
     @property
     def now(self) -> float:
         return self.clock.time
+
+    def last_effect(self) -> bool:
+        """Counts an effect; whether its doer dies of it."""
+        if self.effects_left == 0:
+            return False
+        self.effects_left -= 1
+        return self.effects_left == 0
 
     def at(self, delay: float, call: Callable[[], None]) -> None:
         self._count += 1
