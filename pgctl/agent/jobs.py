@@ -157,7 +157,7 @@ class Jobs:
         try:
             self._start_clear(conf, deadline, cancelled)
         except ServerError:
-            if cancelled() or not self._server.probe(Seconds(2.0)).running:
+            if cancelled() or not self._server.is_running():
                 raise
             return "it is still starting"
         return ""

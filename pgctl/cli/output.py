@@ -14,7 +14,6 @@ import yaml
 
 from pgctl.cli import tables
 from pgctl.cli.tables import Table
-from pgctl.model import document
 
 
 class Format(StrEnum):
@@ -83,10 +82,3 @@ def error(message: str, *, detail: str = "", hint: str = "") -> None:
     write(sys.stderr, f"error: {message}" + (f": {detail}" if detail else "") + "\n")
     if hint:
         write(sys.stderr, f"hint: {hint}\n")
-
-
-def one_line(value: object) -> str:
-    """A value in a cell: texts as they are, nothing for None, the rest as compact JSON."""
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else document.dump(value)

@@ -22,7 +22,6 @@ from pgctl.postgresql import (
     files,
     history,
     options,
-    parameters,
     probe,
     process,
     promotion,
@@ -108,10 +107,6 @@ class Server:
         To be called whenever the store was read: a server that is down has no other way to know use_pg_rewind.
         """
         self._dynamic = document
-
-    def wanted_parameters(self, conf: Conf) -> dict[str, str]:
-        """Every parameter that `write_conf` would set, managed ones included, as text. Pure."""
-        return parameters.wanted(self._site, options.merge(self._site.section.local, conf.postgresql), conf)
 
     def write_conf(self, conf: Conf, *, reload: bool) -> bool:
         """True if any file changed; then reloads if asked. An empty directory is left alone. Raises ServerError."""

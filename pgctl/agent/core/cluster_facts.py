@@ -124,10 +124,6 @@ def barred(view: View) -> bool:
     return ranking.bar(view) != ""
 
 
-def tagged_nofailover(view: View) -> bool:
-    return view.host.tags.nofailover
-
-
 def primary_alive(view: View) -> bool:
     return any(peer.reachable and peer.primary for peer in view.peers or ())
 

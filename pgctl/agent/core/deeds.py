@@ -46,7 +46,7 @@ def start(view: View, job: Job, *, keep_fence: bool = False) -> Plan:
 
 
 def wait(view: View) -> Plan:
-    return replace(upkeep.quiet(view), wake_in=None)
+    return upkeep.quiet(view)
 
 
 def wait_soon(view: View) -> Plan:

@@ -150,13 +150,6 @@ def quiet(view: View) -> Plan:
     return Plan(published, memory)
 
 
-def unguarded(view: View) -> Plan:
-    """As `quiet`, for a server that is down while I do not lead: nothing of it needs the fence any more."""
-    guarded, memory = fence(view, view.memory, armed=False)
-    published, memory = publish(view, memory)
-    return Plan((*guarded, *published), memory)
-
-
 def add(plan: Plan, *effects: Request[Answer], **changes: object) -> Plan:
     """`plan` with further effects after its own, and with fields replaced."""
     return replace(plan, effects=(*plan.effects, *effects), **changes)  # type: ignore[arg-type]

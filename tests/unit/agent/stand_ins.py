@@ -87,6 +87,9 @@ class NotedServer(Server):
         if self.fails.get(verb):
             raise self.fails[verb].pop(0)
 
+    def is_running(self) -> bool:
+        return self.probe(Seconds(1.0)).running
+
     def probe(self, budget: Seconds, known_timeline: int | None = None) -> ServerState:
         if self.bug is not None:
             raise self.bug
