@@ -78,7 +78,7 @@ def test_another_clusters_data_is_never_touched(view: View) -> None:
 def test_pause_touches_nothing_without_an_order(view: View) -> None:
     """INV26: no start, stop or promotion but by an order, or to finish the handover that an order began."""
     cluster = view.cluster
-    if situation(view) is not Situation.PAUSED or cluster is None:
+    if situation(view) not in (Situation.PAUSED, Situation.RESTING) or cluster is None:
         return
     ordered = view.order is not None or cluster.intent is not None or view.memory.handover is not None
     back = view.server.phase is Phase.DOWN and view.server.control is not None and view.server.control.state == "shut down"

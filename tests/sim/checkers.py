@@ -10,7 +10,7 @@ from enum import Enum
 
 from tests.sim.record import Closed, Followed, Handed, JobStarted, LeadLost, Opened, Record, SetFree, Struck
 
-ORDERED_IN_PAUSE = {"paused.40", "paused.60", "paused.75", "paused.80", "paused.85"}
+ORDERED_IN_PAUSE = {"paused.60", "paused.75", "resting.40", "resting.75", "resting.80", "resting.85"}
 """Rules that do what an order says, or bring back the server that an order stopped."""
 EXCUSED_FOR = 60.0
 """Seconds before a handover and after its successor's promotion in which a fault excuses what was lost."""

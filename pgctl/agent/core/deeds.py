@@ -11,7 +11,6 @@ from pgctl.agent.core.effects import (
     CancelJob,
     CloseIntent,
     HoldLease,
-    MoveFence,
     Quit,
     ReclaimLease,
     ReleaseLease,
@@ -232,18 +231,6 @@ def cancel(view: View) -> Plan:
 
 def cancel_for_reinit(view: View) -> Plan:
     return upkeep.add(upkeep.quiet(view), CancelJob("a reinitialize was ordered with force"))
-
-
-def unlead_pause(view: View) -> Plan:
-    guarded, memory = upkeep.fence(view, view.memory, armed=False)
-    return Plan((ReleaseLease(upkeep.revision(view, "leader")), *guarded), memory)
-
-
-def disarm(view: View) -> Plan:
-    """Pause: the fence leaves the server alone, by this decision."""
-    memory = view.memory
-    effects: upkeep.Effects = () if memory.fence_armed is False else (MoveFence(False),)
-    return Plan(effects, replace(memory, fence_armed=False))
 
 
 def quit_alien(view: View) -> Plan:

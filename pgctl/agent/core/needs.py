@@ -15,16 +15,12 @@ def peers(view: View) -> AskPeers | None:
         former = view.memory.former_leader
         return AskPeers(ranking.electorate(view), frozenset({former} if former else ()))
     intent = intents.open_intent(view)
-    if where in (Situation.LEAD, Situation.PAUSED) and _leading(view) and intent is not None:
+    if where in (Situation.LEAD, Situation.PAUSED) and intent is not None:
         return AskPeers(ranking.electorate(view)) if intents.wait_for(view, intent) == 0 else None
     failing = view.memory.start_failures >= 1 or view.settings.primary_start_timeout == 0
-    if where is Situation.DOWN and _leading(view) and failing:
+    if where is Situation.LAME and failing:
         return AskPeers(ranking.electorate(view))
     return None
-
-
-def _leading(view: View) -> bool:
-    return view.cluster is not None and view.cluster.leader_name == view.me
 
 
 def upstream_history(view: View) -> ReadUpstreamHistory | None:

@@ -1,4 +1,8 @@
-"""Which of nine situations a view is: the first that holds picks the table."""
+"""Which of twelve situations a view is: the first that holds picks the table.
+
+Who leads splits three of them in two: what a leader does about a pause, a server that is gone or a cluster without a
+record has nothing in common with what others do.
+"""
 
 from enum import StrEnum
 
@@ -9,31 +13,35 @@ from pgctl.model.server import Phase
 class Situation(StrEnum):
     JOB = "job"  # a long deed is under way
     CUT = "cut"  # the store cannot be read
-    PAUSED = "paused"
+    PAUSED = "paused"  # pause, and I hold the lease
+    RESTING = "resting"  # pause, and I do not
     ALIEN = "alien"  # another cluster's data
     EMPTY = "empty"  # no data directory
+    LAME = "lame"  # I hold the lease, and my server does not run
     DOWN = "down"  # the server does not run
+    UNRECORDED = "unrecorded"  # no leader, and no record of which cluster this is
     RACE = "race"  # no leader
     LEAD = "lead"  # I hold the lease
     FOLLOW = "follow"  # someone does
 
 
 def situation(view: View) -> Situation:
-    """Total: every view is exactly one of the nine."""
+    """Total: every view is exactly one of the twelve."""
     cluster = view.cluster
     if view.job is not None and not view.job.ended:
         return Situation.JOB
     if cluster is None:
         return Situation.CUT
+    leading = cluster.leader_name == view.me
     if cluster.settings.pause:
-        return Situation.PAUSED
+        return Situation.PAUSED if leading else Situation.RESTING
     known, own = cluster.known_identifier, view.server.system_identifier
     if known and own and known != own:
         return Situation.ALIEN
     if view.server.phase is Phase.EMPTY:
         return Situation.EMPTY
     if not view.server.running:
-        return Situation.DOWN
+        return Situation.LAME if leading else Situation.DOWN
     if cluster.leader is None:
-        return Situation.RACE
-    return Situation.LEAD if cluster.leader.name == view.me else Situation.FOLLOW
+        return Situation.RACE if known else Situation.UNRECORDED
+    return Situation.LEAD if leading else Situation.FOLLOW

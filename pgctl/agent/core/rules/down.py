@@ -1,33 +1,9 @@
-"""Data, and no server. Who leads says what to bring it back as."""
+"""Data, and no server, and the lease is not mine: come back as a standby of whoever leads."""
 
 from pgctl.agent.core import cluster_facts, deeds, facts
 from pgctl.agent.core.table import rule
 
 DOWN = (
-    rule(
-        "down.05",
-        "the data directory cannot be used: touch nothing",
-        [facts.unreadable, facts.leader_is_me],
-        deeds.release,
-    ),
-    rule(
-        "down.10",
-        "handed over: stopped cleanly, all of my log is sent",
-        [facts.leader_is_me, facts.handing_over, facts.cleanly_stopped],
-        deeds.hand_over,
-    ),
-    rule(
-        "down.15",
-        "the key names me from an earlier life: take it over",
-        [facts.unclaimed, facts.readable],
-        deeds.reclaim,
-    ),
-    rule(
-        "down.20",
-        "it will not start, and somebody can take over: give the lead up",
-        [facts.leader_is_me, facts.patience_over, cluster_facts.somebody_can_take_over],
-        deeds.release,
-    ),
     rule(
         "down.22",
         "a reinitialize was ordered: build the data anew",
@@ -35,7 +11,6 @@ DOWN = (
         deeds.rebuild,
     ),
     rule("down.25", "the last try failed a moment ago: wait", [facts.too_soon], deeds.wait_for_retry),
-    rule("down.30", "I lead and the server is gone: bring it back", [facts.leader_is_me, facts.readable], deeds.bring_back),
     rule("down.40", "handed over a moment ago: wait for the new leader", [facts.just_released], deeds.wait_soon),
     rule(
         "down.50",

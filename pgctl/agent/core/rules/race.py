@@ -1,21 +1,9 @@
 """Nobody leads and my server runs: who should stand, and is it me?"""
 
-from pgctl.agent.core import birth, cluster_facts, deeds, facts
+from pgctl.agent.core import cluster_facts, deeds, facts
 from pgctl.agent.core.table import rule
 
 RACE = (
-    rule(
-        "race.10",
-        "a primary in a cluster without a record: adopt it",
-        [facts.primary, cluster_facts.identifier_missing, cluster_facts.claim_open],
-        deeds.adopt,
-    ),
-    rule(
-        "race.12",
-        "a cluster without a record: wait for its primary to make one",
-        [cluster_facts.identifier_missing],
-        birth.await_record,
-    ),
     rule(
         "race.15",
         "a primary, and the cluster has moved on: stop",

@@ -1,0 +1,33 @@
+"""Deeds of a paused cluster: the fence lets go, by decision; the key is kept while it is true; the server is left alone."""
+
+from dataclasses import replace
+
+from pgctl.agent.core import facts, upkeep
+from pgctl.agent.core.effects import MoveFence, ReleaseLease
+from pgctl.agent.core.table import Plan
+from pgctl.agent.core.view import View
+
+
+def leave(view: View) -> Plan:
+    """The fence lets go, the key and the member document are kept; a standby is still pointed at a new leader."""
+    released = disarm(view)
+    seen = replace(view, memory=released.memory or view.memory)
+    if facts.leader_is_me(view) and facts.primary(view):
+        rest = upkeep.leading(seen)
+    elif facts.standby(view) and facts.leader_is_other(view):
+        rest = upkeep.following(seen)
+    else:
+        rest = upkeep.quiet(seen)
+    return replace(rest, effects=(*released.effects, *rest.effects))
+
+
+def disarm(view: View) -> Plan:
+    """Pause: the fence leaves the server alone, by this decision."""
+    memory = view.memory
+    effects: upkeep.Effects = () if memory.fence_armed is False else (MoveFence(False),)
+    return Plan(effects, replace(memory, fence_armed=False))
+
+
+def release(view: View) -> Plan:
+    guarded, memory = upkeep.fence(view, view.memory, armed=False)
+    return Plan((ReleaseLease(upkeep.revision(view, "leader")), *guarded), memory)

@@ -1,0 +1,23 @@
+"""I hold the lease and my server does not run: hand over, bring it back, or let somebody else lead."""
+
+from pgctl.agent.core import cluster_facts, deeds, facts
+from pgctl.agent.core.table import rule
+
+LAME = (
+    rule("lame.05", "the data directory cannot be used: give the lead up", [facts.unreadable], deeds.release),
+    rule(
+        "lame.10",
+        "handed over: stopped cleanly, all of my log is sent",
+        [facts.handing_over, facts.cleanly_stopped],
+        deeds.hand_over,
+    ),
+    rule("lame.15", "the key names me from an earlier life: take it over", [facts.unclaimed], deeds.reclaim),
+    rule(
+        "lame.20",
+        "it will not start, and somebody can take over: give the lead up",
+        [facts.patience_over, cluster_facts.somebody_can_take_over],
+        deeds.release,
+    ),
+    rule("lame.25", "the last try failed a moment ago: wait", [facts.too_soon], deeds.wait_for_retry),
+    rule("lame.90", "I lead and the server is gone: bring it back", [], deeds.bring_back),
+)
