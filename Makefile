@@ -10,14 +10,20 @@ BENCH_ARGS =
 DEMO = $(if $(NODES),--nodes $(NODES)) $(if $(DCS),--dcs $(DCS)) $(if $(DETACH),--detach) $(if $(FRESH),--fresh)
 # make services: further packages, such as SERVICES="zookeeper"
 SERVICES =
+# make simulate: which seeds, in which modes (all that are live, when none is named), on how many processors
+SEEDS = 1000
+START = 0
+MODE =
+JOBS = 1
 
-.PHONY: help demo demo-stop test check bench services venv clean
+.PHONY: help demo demo-stop test check simulate bench services venv clean
 
 help:
 	@echo 'make demo       a cluster to try things on, until Ctrl-C (NODES=3, DCS=sqlite|etcd3, FRESH=1, DETACH=1)'
 	@echo 'make demo-stop  stop a demo that was left running'
 	@echo 'make check      the fast checks: linters, types, layers, house and unit tests'
 	@echo 'make test       every test that can run on this host (PYTEST_ARGS="-k word")'
+	@echo 'make simulate   seeded histories with faults (SEEDS=1000, START=0, MODE="pause ...", JOBS=1)'
 	@echo 'make bench      the benchmarks'
 	@echo 'make services   PostgreSQL and etcd, by apt'
 	@echo 'make clean      remove what was built here'
@@ -34,6 +40,9 @@ test:
 # ruff, mypy and import-linter are tests too (tests/house).
 check: venv
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" python -m pytest -q tests/house tests/unit $(PYTEST_ARGS)
+
+simulate: venv
+	@.venv/bin/python -m tests.sim.simulate $(START) $(SEEDS) $(MODE) --jobs $(JOBS)
 
 bench:
 	@scripts/run.sh python -m bench $(BENCH_ARGS)

@@ -12,11 +12,14 @@ from pgctl.agent.driver import writes
 from pgctl.dcs.store import Applied, Rejected
 from pgctl.model import history
 from pgctl.model.cluster import Cluster
-from pgctl.model.server import Phase
+from pgctl.model.server import Phase, ServerState
 from pgctl.units import Instant, Seconds
+from tests.sim.postgres_model import Server
 from tests.sim.record import Handed, SetFree
 
 LEAST = 0.5
+RELOAD = 0.2
+"""Seconds within which a server has read its configuration after it was told to."""
 NOTHING = Seconds(0)
 Reply = Callable[[Any], None]
 Verb = Callable[[], Any]
@@ -45,7 +48,7 @@ class DriverModel:
             case e.ReadCluster():
                 self._read(reply)
             case e.ReadServer():
-                agent.later(pause, lambda: reply(self._node.server.look(world.senders(self._node.name))))
+                agent.later(pause, lambda: reply(self._look()))
             case ShowView(view):
                 agent.shown = view
                 reply(None)
@@ -61,6 +64,10 @@ class DriverModel:
                 reply(self._order(request))
             case _:
                 self._write(request, reply)
+
+    def _look(self) -> ServerState:
+        server: Server = self._node.server
+        return server.look(self._world.replication.senders(server))
 
     # --- the store --------------------------------------------------------------------------------------------------
 
@@ -204,7 +211,8 @@ class DriverModel:
         self._world.note(SetFree(self._agent.now, self._node.name, False))
 
     def _change_server(self, request: e.WriteConf | e.SetSlots | e.RunCallback) -> e.Answer:
-        if isinstance(request, e.WriteConf) and request.conf.standby:
-            server, upstream = self._node.server, request.conf.upstream
-            server.upstream = upstream.name if upstream else None
+        if isinstance(request, e.WriteConf):
+            server: Server = self._node.server
+            server.configure(request.conf)
+            self._world.at(self._world.random.uniform(0.001, RELOAD), server.reload)
         return e.APPLIED

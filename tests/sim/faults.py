@@ -10,7 +10,7 @@ from pgctl.agent.core.view import ReinitOrder, RestartOrder
 from pgctl.dcs.cluster_store import ClusterStore
 from pgctl.model.intent import Intent
 from pgctl.units import Seconds
-from tests.sim import generators
+from tests.sim import generators, modes
 from tests.sim.generators import Act
 from tests.sim.node import Node
 from tests.sim.record import Struck
@@ -72,7 +72,7 @@ class Injector:
             "pause": lambda: self._pause(lasts),
             "restart": lambda: self._order(node, RestartOrder(self._next())),
             "reinitialize": lambda: self._order(node, ReinitOrder(self._next(), force=act.number > 10)),
-            "ttl": lambda: self._configure(**generators.document(act.number)),
+            "ttl": lambda: self._configure(**modes.timing(act.number)),
         }
 
     def _each(self, strike: Callable[[Node], None]) -> Callable[[], None]:

@@ -1,10 +1,13 @@
 """What is asked of a history before it runs: its settings, its faults, the operator's orders. Drawn from the seed; pure.
 
-One history in five is calm: orders alone, so that what only faults may excuse is excused by nothing.
+`modes` says which acts a mode draws from.
 """
 
 import random
 from dataclasses import dataclass
+
+from tests.sim import modes
+from tests.sim.modes import Mode
 
 SPAN = 90.0
 NAMES = ("a", "b", "c")
@@ -12,15 +15,6 @@ LEADER = "leader"
 """Whoever takes writes when the act happens."""
 TTLS = (5.0, 8.0, 15.0, 30.0)
 LASTING = (0.5, 3.0, 8.0, 20.0, 45.0)
-
-FAULTS = (
-    "kill agent", "restart agent", "freeze agent", "stick loop",
-    "crash server", "stop server", "hang server", "slow stop", "fail jobs",
-    "lose host", "cut store", "cut store from all", "cut link", "lose replies", "late requests",
-    "freeze fence", "late fence",
-)  # fmt: skip
-ORDERS = ("switchover", "switchover", "failover", "pause", "restart", "reinitialize", "ttl")
-CALM = ("switchover", "switchover", "switchover", "pause", "restart", "ttl")
 
 
 @dataclass(frozen=True)
@@ -36,7 +30,7 @@ class Act:
 
     @property
     def order(self) -> bool:
-        return self.kind in ORDERS
+        return self.kind in modes.ORDERS
 
     def __str__(self) -> str:
         extra = f" {self.other}" if self.kind == "cut link" else f" {self.number:g}" if self.kind == "ttl" else ""
@@ -45,27 +39,32 @@ class Act:
 
 @dataclass(frozen=True)
 class Plan:
-    """One history: the lease, who is tagged nofailover (or nobody), what happens when."""
+    """One history: the lease, who is tagged nofailover (or nobody), what happens when, what it is about."""
 
     ttl: float
     barred: str
     acts: tuple[Act, ...]
+    mode: Mode = Mode.ASYNCHRONOUS
+    count: int = 0
+    """synchronous_node_count, where it matters."""
+
+    @property
+    def document(self) -> dict[str, object]:
+        return modes.document(self.mode, self.ttl, self.count)
 
 
-def document(ttl: float) -> dict[str, object]:
-    """Settings that fit this TTL."""
-    return {"ttl": ttl, "loop_wait": min(10.0, ttl / 3), "retry_timeout": max(1.0, ttl / 10)}
-
-
-def draw(seed: int, kinds: tuple[str, ...] = ()) -> Plan:
+def draw(seed: int, mode: Mode = Mode.ASYNCHRONOUS, kinds: tuple[str, ...] = ()) -> Plan:
     """Two to twelve acts, in the order of their time; of the given kinds, if any are given."""
-    rng = random.Random(f"plan {seed}")
-    drawn = kinds or (CALM if rng.random() < 0.2 else FAULTS + ORDERS)
+    rng, row = random.Random(f"plan {seed}"), modes.TABLE[mode]
+    drawn = kinds or modes.acts(mode, rng)
     acts: list[Act] = []
+    if row.first and not kinds:
+        acts.append(_act(rng, row.first, None))
     for _ in range(rng.randint(2, 12)):
         acts.append(_act(rng, rng.choice(drawn), acts[-1] if acts else None))
     barred = rng.choice(NAMES) if rng.random() < 0.2 else ""
-    return Plan(rng.choice((5.0, 15.0, 30.0)), barred, tuple(sorted(acts, key=lambda act: act.at)))
+    ttl, count = rng.choice((5.0, 15.0, 30.0)), rng.choice(row.counts) if row.counts else 0
+    return Plan(ttl, barred, tuple(sorted(acts, key=lambda act: act.at)), mode, count)
 
 
 def _act(rng: random.Random, kind: str, last: Act | None) -> Act:

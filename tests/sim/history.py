@@ -11,6 +11,7 @@ from tests.sim import checkers, generators
 from tests.sim.checkers import Finding, Verdict
 from tests.sim.faults import Injector
 from tests.sim.generators import NAMES, SPAN, Plan
+from tests.sim.modes import Mode
 from tests.sim.node import SOUND, Mutation, Node
 from tests.sim.record import End, Opened, Record, Standing
 from tests.sim.world import World
@@ -34,13 +35,13 @@ class Outcome:
         return len({event.member for event in self.record.events if isinstance(event, Opened)})
 
 
-def run(seed: int, plan: Plan | None = None, mutation: Mutation = SOUND) -> Outcome:
-    """Plays the history of `seed`; with a plan given, that one instead of the drawn one (for shrinking)."""
-    world, drawn = World(seed), plan or generators.draw(seed)
+def run(seed: int, plan: Plan | None = None, mutation: Mutation = SOUND, mode: Mode = Mode.ASYNCHRONOUS) -> Outcome:
+    """Plays the history of `seed` in a mode; with a plan given, that one instead of the drawn one (for shrinking)."""
+    world, drawn = World(seed), plan or generators.draw(seed, mode)
     admin = ClusterStore(InprocStore(world.universe, "operator", world.clock), "sim")
     nodes = _nodes(world, drawn, mutation)
     Watchers(world, nodes)
-    world.begin()
+    world.replication.begin(world.now)
     world.run(world.now + BIRTH)
     injector = Injector(world, nodes, admin)
     injector.plan(drawn.acts)
@@ -56,7 +57,7 @@ def run(seed: int, plan: Plan | None = None, mutation: Mutation = SOUND) -> Outc
 
 
 def _nodes(world: World, plan: Plan, mutation: Mutation) -> dict[str, Node]:
-    document = generators.document(plan.ttl)
+    document = plan.document
     world.record.barred = frozenset({plan.barred} - {""})
     nodes = {}
     for name in NAMES:

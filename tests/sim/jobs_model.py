@@ -81,6 +81,7 @@ class JobsModel:
         match job:
             case j.Bootstrap():
                 yield self._work(job)
+                self._server.configure(job.conf)
                 self._server.initdb(str(7_000_000_000_000_000_000 + self._world.random.randrange(10**9)))
             case j.Clone() | j.Rebuild() | j.Rewind():
                 yield from self._copy(job)
@@ -88,10 +89,11 @@ class JobsModel:
             case j.StartStandby():
                 yield from self._start_standby(job.conf)
             case j.StartPrimary():
-                yield from self._start_primary(job.timeout)
+                yield from self._start_primary(job.conf, job.timeout)
             case j.Restart():
                 yield from self._stop(StopMode.FAST, job.timeout)
-                yield from self._start_primary(job.timeout) if job.primary else self._start_standby(job.conf)
+                again = self._start_primary(job.conf, job.timeout) if job.primary else self._start_standby(job.conf)
+                yield from again
             case j.Stop():
                 yield from self._stop(job.mode, job.timeout)
             case j.Promote():
@@ -130,12 +132,13 @@ class JobsModel:
         return origin
 
     def _start_standby(self, conf: Conf) -> Deed:
-        self._server.upstream = conf.upstream.name if conf.upstream else None
+        self._server.configure(conf)
         yield from self._start(standby=True, within=STANDBY_WITHIN)
 
-    def _start_primary(self, within: float) -> Deed:
+    def _start_primary(self, conf: Conf, within: float) -> Deed:
         if not self._agent.may_write():
             raise Failed("the server was not started as a primary")
+        self._server.configure(conf)
         yield self._between(0.0, 0.005)
         yield from self._start(standby=False, within=within)
 

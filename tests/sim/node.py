@@ -88,7 +88,7 @@ class Node:
             if server.hung:
                 self.world.at(0.5, end)
                 return
-            self.world.flush(server)
+            self.world.replication.drain(server)
             server.end_stop()
             self.ring()
 
@@ -101,6 +101,7 @@ class Node:
 
     def lose_host(self) -> None:
         self.kill_agent()
+        self.server.lose_tail()
         self.server.crash("lost")
         self.fence.lose()
         self.host_up = False

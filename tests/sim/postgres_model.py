@@ -6,14 +6,21 @@ whose prefix is equal; it fails where the branches differ, as the real one does.
 server (tests/contract): a clean stop takes no writes from its beginning and sends all of the log to those who stream by
 its end, a crash sends nothing, promotion opens the next timeline and ends its own at the last record. What a postmaster
 was told to do, it does without the agent that told it.
+
+A record is written, then flushed, then (by a standby) confirmed. Only what is flushed is sent on, and survives the loss of
+the host; a crash of the processes alone loses nothing that was written. A client whose commit waits for standbys when the
+server ends hears nothing: its commit is written, and was never acknowledged.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from pgctl.model.conf import Conf
 from pgctl.model.lsn import Lsn
 from pgctl.model.server import ControlData, Phase, Postmaster, ServerState, WalSender
 from pgctl.model.timeline import Switch, TimelineHistory
+from tests.sim import sync_names_model
+from tests.sim.sync_names_model import SyncNames
 
 RECORD = 0x100
 BASE = 0x3000000
@@ -44,6 +51,18 @@ class Server:
     starts: int = 0
     """Of postmasters; tells one from the next."""
     hung: bool = False
+    flushed: int = 0
+    """Records that are on the disk."""
+    slow_disk: float = 0.0
+    """Seconds from one flush to the next; 0: each record is flushed as it comes."""
+    next_flush: float = 0.0
+    names: SyncNames = SyncNames()
+    """synchronous_standby_names in force."""
+    names_text: str = ""
+    written_names: str = ""
+    """The same in the configuration file, which a start or a reload reads."""
+    waiting: list[tuple[int, int, float]] = field(default_factory=list)
+    """Commits that nobody has acknowledged yet: (position, record, written at)."""
 
     @property
     def writable(self) -> bool:
@@ -65,9 +84,9 @@ class Server:
     def history(self) -> TimelineHistory:
         return TimelineHistory(self.timeline, tuple(Switch(line, position(at)) for line, at in self.switches))
 
-    def look(self, senders: tuple[str, ...] = ()) -> ServerState:
+    def look(self, senders: tuple[WalSender, ...] = ()) -> ServerState:
         """What a probe finds."""
-        at = position(len(self.wal))
+        at = position(self.flushed)
         if self.hung and self.running:
             return ServerState(Phase.HUNG, postmaster=Postmaster(1, self.starts), system_identifier=self.identifier)
         if self.phase is Phase.DOWN:
@@ -86,7 +105,8 @@ class Server:
             receive_lsn=at if standby else None,
             replay_lsn=at if standby else None,
             replication_state="streaming" if self.streams and standby else None,
-            senders=tuple(WalSender("r", name, None, "streaming", "async", 0) for name in senders),
+            senders=senders,
+            sync_names=self.names_text if up else "",
             can_rewind=True,
             standby_signal=standby,
         )
@@ -99,6 +119,7 @@ class Server:
         self.control = "in archive recovery" if standby else "in production"
         self.streams, self.hung = False, False
         self.starts += 1
+        self.reload()
 
     def come_up(self) -> None:
         if self.phase is Phase.STARTING:
@@ -109,6 +130,7 @@ class Server:
 
     def initdb(self, identifier: str) -> None:
         self.identifier, self.wal, self.timeline, self.switches = identifier, [], 1, []
+        self.flushed = 0
         self.start(standby=False)
         self.come_up()
 
@@ -124,43 +146,65 @@ class Server:
     def end_stop(self) -> None:
         if self.phase is Phase.STOPPING:
             self.phase, self.streams, self.hung = Phase.DOWN, False, False
+            self.flushed = len(self.wal)
 
     def crash(self, how: str = "crashed") -> None:
         if self.running:
             self._close(how)
+            self.flushed = len(self.wal)
             if self.phase is Phase.STOPPING:
                 self.control = "shutting down" if self.control == "shut down" else "in archive recovery"
             self.phase, self.streams, self.hung = Phase.DOWN, False, False
 
+    def lose_tail(self) -> None:
+        """What a lost host takes with it: all that was not flushed. Before `crash`."""
+        del self.wal[self.flushed :]
+
     def promote(self) -> None:
+        self.flushed = len(self.wal)
         self.switches = [*self.switches, (self.timeline, len(self.wal))]
         self.timeline += 1
         self.phase, self.control, self.streams = Phase.PRIMARY, "in production", False
         self.opened(self, "promoted")
 
     def _close(self, how: str) -> None:
+        self.waiting.clear()
         if self.writable:
             self.closed(self, how)
 
     def copy_from(self, other: "Server") -> None:
         """A base backup."""
-        self.identifier, self.wal = other.identifier, list(other.wal)
+        self.identifier, self.wal, self.flushed = other.identifier, other.wal[: other.flushed], other.flushed
         self.timeline, self.switches = other.timeline, list(other.switches)
         self.phase, self.control = Phase.DOWN, "in archive recovery"
 
     def empty(self) -> None:
         self.crash()
         self.identifier, self.wal, self.timeline, self.switches, self.phase = None, [], 1, [], Phase.EMPTY
+        self.flushed, self.written_names = 0, ""
+
+    def configure(self, conf: Conf) -> None:
+        """Writes the configuration. The upstream is read at once, the names with the next `reload` or `start`."""
+        if conf.standby:
+            self.upstream = conf.upstream.name if conf.upstream else None
+        parameters = conf.postgresql.get("parameters") or {}
+        own = parameters.get("synchronous_standby_names", "") if isinstance(parameters, Mapping) else ""
+        self.written_names = str(own) if conf.sync_names is None else conf.sync_names
+
+    def reload(self) -> None:
+        self.names_text, self.names = self.written_names, sync_names_model.parse(self.written_names)
 
     def stream_from(self, source: "Server") -> bool:
-        """Receives what `source` has and I lack; False where the branches differ."""
-        mine, theirs = len(self.wal), len(source.wal)
+        """Receives what `source` has flushed and I lack; False where the branches differ."""
+        mine, theirs = len(self.wal), source.flushed
         if mine > theirs or (mine and self.wal[-1] != source.wal[mine - 1]):
             self.streams = False
             return False
         if mine < theirs:
-            self.wal.extend(source.wal[mine:])
+            self.wal.extend(source.wal[mine:theirs])
         if self.timeline != source.timeline:
+            # A WAL receiver flushes what it has when its timeline ends.
+            self.flushed = max(self.flushed, min(theirs, dict(source.switches).get(self.timeline, mine)))
             self.timeline, self.switches = source.timeline, list(source.switches)
         self.streams = True
         return True

@@ -17,7 +17,7 @@ def shorter(outcome: Outcome) -> str:
         if any(finding.law in laws for finding in tried.violations):
             best = tried
     lines = [
-        f"seed {outcome.seed}, ttl {best.plan.ttl:g}, nofailover {best.plan.barred or 'nobody'}:",
+        f"seed {outcome.seed}, {best.plan.mode}, ttl {best.plan.ttl:g}, nofailover {best.plan.barred or 'nobody'}:",
         *(f"  {finding}" for finding in best.violations),
         "acts:",
         *(f"  {act}" for act in best.plan.acts),

@@ -14,11 +14,11 @@ from tests.sim.node import SOUND, Mutation
 
 
 def frozen_agents(seed: int) -> Plan:
-    return generators.draw(seed, ("freeze agent", "kill agent"))
+    return generators.draw(seed, kinds=("freeze agent", "kill agent"))
 
 
 def cut_leaders(seed: int) -> Plan:
-    return generators.draw(seed, ("cut store",))
+    return generators.draw(seed, kinds=("cut store",))
 
 
 def stuck_restart(seed: int) -> Plan:

@@ -1,20 +1,18 @@
-"""The simulated world: virtual time, one seed, an ordered list of events; servers, links, a client that writes.
+"""The simulated world: virtual time, one seed, an ordered list of events; servers, links, what clients are told.
 
 Nothing here reads a clock or sleeps. The same seed gives the same history, event by event.
 """
 
 import heapq
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pgctl.dcs.inproc import Universe
 from pgctl.units import Instant, Seconds, Wall
 from tests.sim.postgres_model import Server
-from tests.sim.record import Event, Followed, Record
-
-WRITE_EVERY = 0.05
-STREAM_AFTER = 0.015
+from tests.sim.record import Event, Record
+from tests.sim.replication_model import Replication
 
 
 class VirtualClock:
@@ -43,13 +41,13 @@ class World:
     record: Record = field(default_factory=Record)
     servers: dict[str, Server] = field(default_factory=dict)
     cut_links: set[frozenset[str]] = field(default_factory=set)
-    next_record: int = 1
     effects_left: int = 0
     """After so many effects more, whoever does the last of them dies; 0: nobody does."""
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
         self.universe = Universe(self.clock)
+        self.replication = Replication(self)
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
         self._count = 0
         self._expiry = 0.0
@@ -70,11 +68,15 @@ class World:
         heapq.heappush(self._heap, (self.clock.time + max(0.0, delay), self._count, call))
 
     def run(self, until: float) -> None:
-        """Runs events in order up to `until`."""
-        heap, clock = self._heap, self.clock
+        """Runs events in order up to `until`; what clients and replication did between two of them comes first."""
+        heap, clock, background = self._heap, self.clock, self.replication
         while heap and heap[0][0] <= until:
-            clock.time, _, call = heapq.heappop(heap)
+            at, _, call = heapq.heappop(heap)
+            if at >= background.due:
+                background.advance(at)
+            clock.time = at
             call()
+        background.advance(until)
         clock.time = until
 
     def tell(self, line: str) -> None:
@@ -98,47 +100,3 @@ class World:
     def _expire(self) -> None:
         self.universe.values()
         self.keep_leases()
-
-    # --- replication and the client: background of every history ---
-
-    def begin(self) -> None:
-        self.at(WRITE_EVERY, self._write)
-
-    def _write(self) -> None:
-        """A client finds a server that takes writes; what it writes is acknowledged at once (asynchronous)."""
-        writable = [server for server in self.servers.values() if server.writable and not server.hung]
-        if writable:
-            server = writable[0] if len(writable) == 1 else self.random.choice(writable)
-            server.wal.append(self.next_record)
-            self.record.acknowledged.append((self.clock.time, self.next_record, server.name))
-            self.next_record += 1
-        self.at(STREAM_AFTER, self._stream)
-        self.at(WRITE_EVERY, self._write)
-
-    def _stream(self) -> None:
-        for server in self.servers.values():
-            self.stream(server)
-
-    def stream(self, server: Server) -> None:
-        """One step of replication."""
-        if not server.standby:
-            return
-        upstream = self.servers.get(server.upstream or "")
-        if upstream is None or not upstream.serves or server.hung or not self.linked(server.name, upstream.name):
-            server.streams = False
-            return
-        if not server.may_follow(upstream):
-            server.streams = False
-        elif not server.stream_from(upstream) and len(server.wal) <= len(upstream.wal):
-            self.note(Followed(self.now, server.name, upstream.name))
-
-    def followers(self, name: str) -> Iterable[Server]:
-        return (other for other in self.servers.values() if other.upstream == name and other.streams)
-
-    def flush(self, server: Server) -> None:
-        """The end of a clean stop: those who stream get all of the log."""
-        for other in list(self.followers(server.name)):
-            self.stream(other)
-
-    def senders(self, name: str) -> tuple[str, ...]:
-        return tuple(other.name for other in self.followers(name))

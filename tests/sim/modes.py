@@ -1,0 +1,72 @@
+"""What a history is about: the settings it runs with, and the acts drawn for it. One value, `Mode`, names both.
+
+A mode whose rules are not there yet is left out of `LIVE`: nothing plays it unless it is asked for by name.
+"""
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+FAULTS = (
+    "kill agent", "restart agent", "freeze agent", "stick loop",
+    "crash server", "stop server", "hang server", "slow stop", "fail jobs",
+    "lose host", "cut store", "cut store from all", "cut link", "lose replies", "late requests",
+    "freeze fence", "late fence",
+)  # fmt: skip
+ORDERS = ("switchover", "switchover", "failover", "pause", "restart", "reinitialize", "ttl")
+CALM = ("switchover", "switchover", "switchover", "pause", "restart", "ttl")
+
+
+class Mode(StrEnum):
+    ASYNCHRONOUS = "asynchronous"
+    SYNCHRONOUS = "synchronous"
+    STRICT = "strict"
+    QUORUM = "quorum"
+    FAILSAFE = "failsafe"
+    STANDBY = "standby"
+    PAUSE = "pause"
+
+
+@dataclass(frozen=True)
+class Row:
+    """`settings` beside the timing; `more` acts are drawn as often again as all others together."""
+
+    settings: Mapping[str, object] = field(default_factory=dict)
+    more: tuple[str, ...] = ()
+    counts: tuple[int, ...] = ()
+    """Values of synchronous_node_count to draw from."""
+    first: str = ""
+    """An act that every history of the mode begins with."""
+
+
+TABLE: Mapping[Mode, Row] = {
+    Mode.ASYNCHRONOUS: Row(),
+    Mode.SYNCHRONOUS: Row({"synchronous_mode": True}, counts=(1, 1, 2)),
+    Mode.STRICT: Row({"synchronous_mode": True, "synchronous_mode_strict": True}, counts=(1, 1, 2)),
+    Mode.QUORUM: Row({"synchronous_mode": "quorum"}, counts=(1, 1, 2)),
+    Mode.FAILSAFE: Row({"failsafe_mode": True}, more=("cut store from all", "cut store from all", "cut store", "cut link")),
+    Mode.STANDBY: Row({"standby_cluster": {"host": "remote", "port": 5432}}),
+    Mode.PAUSE: Row(more=("pause", "restart", "switchover", "failover", "reinitialize"), first="pause"),
+}
+LIVE = (Mode.ASYNCHRONOUS, Mode.PAUSE)
+"""Modes that every run plays: their rules are there."""
+
+
+def acts(mode: Mode, rng: random.Random) -> tuple[str, ...]:
+    """The kinds to draw from. One history in five is calm: orders alone, so that faults excuse nothing."""
+    if rng.random() < 0.2:
+        return CALM
+    drawn, more = FAULTS + ORDERS, TABLE[mode].more
+    return drawn + more * (len(drawn) // len(more)) if more else drawn
+
+
+def document(mode: Mode, ttl: float, count: int = 0) -> dict[str, object]:
+    """The settings of a new cluster."""
+    counted = {"synchronous_node_count": count} if count else {}
+    return {**timing(ttl), **TABLE[mode].settings, **counted}
+
+
+def timing(ttl: float) -> dict[str, object]:
+    """Settings that fit this TTL."""
+    return {"ttl": ttl, "loop_wait": min(10.0, ttl / 3), "retry_timeout": max(1.0, ttl / 10)}
