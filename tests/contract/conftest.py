@@ -1,7 +1,9 @@
 """The stores under contract: each test gets a fresh cluster in each of them."""
 
+import signal
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,8 +14,11 @@ from pgctl.config.sections import StoreSection
 from pgctl.dcs import factory
 from pgctl.dcs.inproc import InprocStore, Universe
 from pgctl.dcs.store import Store
-from tests.contract import services
-from tests.contract.services import Etcd
+from tests.contract.launchers import LAUNCHERS, Server
+from tests.contract.proxy import Proxy, proxy
+from tests.contract.services import Etcd, wait_for
+
+CLOCK = SystemClock()
 
 
 @dataclass
@@ -33,33 +38,102 @@ class Place:
         self.opened.append(store)
         return store
 
+    def close(self) -> None:
+        for store in self.opened:
+            store.close()
+
+
+@dataclass
+class Frail:
+    """A cluster on a server that the test may harm, and a proxy before it."""
+
+    kind: str
+    server: Server
+    proxy: Proxy
+    direct: Place
+    """Stores opened here speak to the server itself,"""
+    distant: Place
+    """and here through the proxy."""
+
+
+class Servers:
+    """One running server for each kind, started when it is first asked for."""
+
+    def __init__(self, stack: ExitStack, factory: pytest.TempPathFactory) -> None:
+        self._stack = stack
+        self._factory = factory
+        self._running: dict[str, Server] = {}
+
+    def get(self, kind: str) -> Server:
+        if kind not in self._running:
+            serving = LAUNCHERS[kind].serve(self._factory.mktemp(kind))
+            self._running[kind] = self._stack.enter_context(serving)
+        return self._running[kind]
+
 
 @pytest.fixture(scope="session")
-def etcd_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Etcd]:
-    with services.etcd(tmp_path_factory.mktemp("etcd")) as (node,):
-        yield node
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """Servers that no test may harm."""
+    with ExitStack() as stack:
+        yield Servers(stack, tmp_path_factory)
 
 
-@pytest.fixture(params=["inproc", "sqlite", "etcd3"])
+@pytest.fixture(scope="session")
+def frail_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """Servers to be harmed: each test finds them healthy."""
+    with ExitStack() as stack:
+        yield Servers(stack, tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def etcd_node(servers: Servers) -> Etcd:
+    node = servers.get("etcd3")
+    assert isinstance(node, Etcd)
+    return node
+
+
+@pytest.fixture(params=["inproc", "sqlite", *LAUNCHERS])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     found = _place(request.param, request, tmp_path)
     yield found
-    for store in found.opened:
-        store.close()
+    found.close()
+
+
+@pytest.fixture(params=[*LAUNCHERS])
+def frail(request: pytest.FixtureRequest, frail_servers: Servers) -> Iterator[Frail]:
+    server = frail_servers.get(request.param)
+    scope = uuid.uuid4().hex
+    with proxy(server.port) as between:
+        found = Frail(request.param, server, between, served(request.param, server, server.port, scope),
+                      served(request.param, server, between.port, scope))
+        yield found
+        found.direct.close()
+        found.distant.close()
+    server.signal(signal.SIGCONT)
+    if not server.healthy():
+        server.kill()
+        server.start()
+    wait_for(server.healthy, within=60, what=f"{request.param} to be well again")
 
 
 def _place(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    clock = SystemClock()
     if kind == "inproc":
         universes: dict[str, Universe] = {}
-        return Place(kind, lambda scope: InprocStore(universes.setdefault(scope, Universe(clock)), "m", clock), 0.3)
+        return Place(kind, lambda scope: InprocStore(universes.setdefault(scope, Universe(CLOCK)), "m", CLOCK), 0.3)
     if kind == "sqlite":
-        options: dict[str, object] = {"path": str(tmp_path / "store")}
-    else:
-        options = {"hosts": [request.getfixturevalue("etcd_node").url]}
-    section = StoreSection(kind, options, namespace=f"test-{uuid.uuid4().hex}", scope="prod")
+        return placed(StoreSection(kind, {"path": str(tmp_path / "store")}, f"test-{uuid.uuid4().hex}", "prod"), 0.5)
+    server = request.getfixturevalue("servers").get(kind)
+    return served(kind, server, server.port, uuid.uuid4().hex)
 
+
+def served(kind: str, server: Server, port: int, name: str) -> Place:
+    """A cluster of that name on a server, reached at that port."""
+    launcher = LAUNCHERS[kind]
+    return placed(StoreSection(kind, launcher.options(server, port), f"test-{name}", "prod"), launcher.slack)
+
+
+def placed(section: StoreSection, slack: float) -> Place:
     def make(scope: str) -> Store:
-        return factory.open_store(StoreSection(kind, options, namespace=section.namespace, scope=scope), clock)
+        return factory.open_store(StoreSection(section.kind, section.options, section.namespace, scope), CLOCK)
 
-    return Place(kind, make, 0.5 if kind == "sqlite" else 2.5, section)
+    return Place(section.kind, make, slack, section)

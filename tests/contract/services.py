@@ -62,8 +62,8 @@ class Etcd:
             self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
 
     def signal(self, number: signal.Signals) -> None:
-        assert self._process is not None
-        self._process.send_signal(number)
+        if self._process is not None:
+            self._process.send_signal(number)
 
     def kill(self) -> None:
         if self._process is not None:

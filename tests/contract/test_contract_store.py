@@ -11,6 +11,7 @@ from dataclasses import asdict
 import pytest
 
 from pgctl.clock import SystemClock
+from pgctl.dcs.cluster_store import ClusterStore
 from pgctl.dcs.store import ABSENT, Applied, Rejected, Store
 from pgctl.model.cluster import Revision
 from pgctl.units import Seconds
@@ -106,13 +107,27 @@ def test_values_come_back_as_they_were_written(place: Place, value: str) -> None
     assert values(place.open()) == {"members/n\u00f6de 1": value}
 
 
-def test_two_hundred_members(place: Place) -> None:
-    store = place.open()
-    document = json.dumps({"conn_url": "postgres://h:5432/postgres", "xlog_location": 1, "padding": "x" * 500})
-    for number in range(200):
-        applied(store.put(f"members/m{number:03}", document, leased=True, ttl=TTL, budget=SOON))
+def test_a_thousand_members(place: Place) -> None:
+    stores = [place.open() for _ in range(4)]
+    document = json.dumps({"conn_url": "postgres://h:5432/postgres", "xlog_location": 1, "padding": "x" * 300})
+
+    def write(number: int) -> None:
+        applied(stores[number % 4].put(f"members/m{number:03}", document, leased=True, ttl=TTL, budget=SOON))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(1000)))
     found = place.open().snapshot(budget=SOON).items
-    assert len(found) == 200 and {item.value for item in found.values()} == {document}
+    assert len(found) == 1000 and {item.value for item in found.values()} == {document}
+
+
+def test_documents_that_make_no_sense_stop_nobody(place: Place) -> None:
+    """Written by hand, or by a program that broke off: read as far as they go, and the cluster can still be led."""
+    store = place.open()
+    for key in ("config", "status", "sync", "history", "failover", "failsafe", "initialize", "members/a", "members/b/c"):
+        applied(store.put(key, "{\"broken\": [1, ", budget=SOON))
+    cluster = ClusterStore(store, "prod").read(budget=SOON)
+    assert [member.name for member in cluster.members] == ["a"] and cluster.leader is None
+    applied(store.hold("leader", "a", ttl=TTL, budget=SOON))
 
 
 # --- the lease ---
