@@ -8,6 +8,7 @@ All of one cycle's requests share a third of the TTL, so that a slow store or se
 """
 
 import logging
+import re
 from typing import Any, TypeVar
 
 from pgctl.agent import store_effects
@@ -47,6 +48,7 @@ log = logging.getLogger(__name__)
 
 A = TypeVar("A")
 
+_POSITION = re.compile(r"[0-9A-F]+/[0-9A-F]+")
 _LEAST = 0.5
 """Seconds that a request gets even when the cycle's time is used up."""
 
@@ -227,6 +229,8 @@ class Driver:
                 case WriteConf(conf):
                     server.write_conf(conf, reload=True)
                 case SetSlots(plan):
+                    for note in plan.notes:
+                        self._tell(note, note)
                     server.set_slots(plan)
                 case RunCallback(action, role):
                     server.run_callback(action, role)
@@ -237,9 +241,10 @@ class Driver:
         return APPLIED
 
     def _tell(self, what: str, text: str) -> None:
-        """Once for each text."""
-        if self._told.get(what) != text:
-            self._told[what] = text
+        """Once for each text, whatever positions it names."""
+        same = _POSITION.sub("", text)
+        if self._told.get(what) != same:
+            self._told[what] = same
             log.warning("%s", text)
 
 

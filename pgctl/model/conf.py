@@ -54,11 +54,12 @@ class SlotWanted:
 
 @dataclass(frozen=True, slots=True)
 class SlotPlan:
-    """Changes to slots, each harmless when repeated; done in the order drop, create, advance."""
+    """Changes to slots, each harmless when repeated; done in the order drop, create, advance. `notes` are for people."""
 
     drop: tuple[str, ...] = ()
     create: tuple[SlotWanted, ...] = ()
     advance: tuple[tuple[str, Lsn], ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class StopMode(StrEnum):

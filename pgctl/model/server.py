@@ -97,6 +97,8 @@ class Slot:
     database: str | None = None
     plugin: str | None = None
     has_xmin: bool = False
+    """Holds back vacuum, in the whole database or in the catalogs."""
+    catalog_xmin: int | None = None
     wal_status: str | None = None
     failover: bool = False
     synced: bool = False

@@ -74,6 +74,8 @@ class Row(NamedTuple):
 
 
 _DEFAULTS = Settings()
+_KEPT = ("slots", "ignore_slots", "postgresql")
+"""Settings that stay as they were when they cannot be read: a slip of the pen must not drop a slot."""
 
 TABLE: tuple[Row, ...] = (
     Row("ttl", Kind.TIMING, "how long a leader's lease lasts without renewal", 5),
@@ -120,8 +122,9 @@ def read(document: Mapping[str, object] | None, previous: Settings | None = None
     if refused:
         kept = f"the settings in force stay, for {refused[0]} cannot be read"
         return before, (*(f"{name} {why}" for name, why in wrong), kept)
-    if document.get("postgresql") is not None and "postgresql" not in found:  # one that is gone is no broken one
-        found["postgresql"] = before.postgresql
+    for name in _KEPT:
+        if name not in found and any(name == one for one, _ in wrong):  # one that is gone is no broken one
+            found[name] = getattr(before, name)
     notes = [f"{name} {why}{_instead(found.get(name, ROWS[name].default))}" for name, why in wrong]
     settings, repairs = _repaired(Settings(**found))
     return settings, (*notes, *remarks, *repairs)

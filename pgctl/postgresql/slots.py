@@ -27,6 +27,7 @@ _CREATE_LOGICAL = (
 _ADVANCE = "SELECT pg_replication_slot_advance(%s, %s::pg_lsn)"
 _TIMEOUT = Seconds(2.0)
 _DUPLICATE = "42710"
+_ALL_IN_USE = "53400"
 _BEFORE_START = 1.0
 
 
@@ -48,9 +49,18 @@ def apply(site: Site, options: Options, plan: SlotPlan, deadline: Instant) -> No
             try:
                 deed()
             except ServerError as error:
-                failures.append(f"{what}: {error}")
+                failures.append(f"{what}: {_said(error)}")
+            else:
+                log.log(logging.DEBUG if what.startswith("advance") else logging.INFO, "replication slots: %s", what)
     if failures:
         raise ServerError("some replication slots could not be changed", detail="; ".join(failures))
+
+
+def _said(error: ServerError) -> str:
+    """The server's words, and what to do about a full house."""
+    if isinstance(error, QueryFailed) and error.sqlstate == _ALL_IN_USE:
+        return f"{error}; raise max_replication_slots, or drop slots that nobody needs"
+    return str(error)
 
 
 def reserve_on(site: Site, options: Options, upstream: Upstream, deadline: Instant) -> None:

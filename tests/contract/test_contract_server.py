@@ -14,6 +14,7 @@ from pgctl.config.sections import BootstrapSection, Credentials
 from pgctl.errors import ServerError
 from pgctl.model import timeline as timelines
 from pgctl.model.conf import SlotPlan, SlotWanted, StopMode
+from pgctl.model.lsn import Lsn
 from pgctl.model.server import ControlData, Phase
 from pgctl.units import Seconds
 from tests.contract.pg_fixtures import CLOCK, DYNAMIC, PASSWORDS, Member, member, soon, stop_fast
@@ -334,6 +335,37 @@ def test_synchronous_names(pair: tuple[Member, Member]) -> None:
     state = alpha.look()
     assert state.sync_names == '"beta-1"'
     assert [sender.sync_state for sender in state.senders] == ["sync"]
+
+
+def test_a_standby_keeps_slots_and_moves_them_as_far_as_it_replays(pair: tuple[Member, Member]) -> None:
+    """What the core relies on: a standby's own slots can be made, moved and dropped in recovery."""
+    alpha, beta = pair
+    beta.server.set_slots(SlotPlan(create=(SlotWanted("alpha"), SlotWanted("gamma"))))
+    before = {slot.name: slot.restart_lsn for slot in beta.look().slots}
+    assert None not in before.values()
+    alpha.sql("CREATE TABLE public.t AS SELECT generate_series(1, 1000) AS n")
+    assert beta.caught_up(alpha)
+    replayed = beta.look().replay_lsn
+    assert replayed is not None
+    beta.server.set_slots(SlotPlan(advance=(("alpha", replayed), ("gamma", Lsn(replayed + 0x1000000)))))
+    after = {slot.name: slot.restart_lsn for slot in beta.look().slots}
+    assert after["alpha"] == replayed and replayed <= (after["gamma"] or 0) <= (beta.look().replay_lsn or 0)
+    beta.server.set_slots(SlotPlan(drop=("gamma",)))
+    assert [slot.name for slot in beta.look().slots] == ["alpha"]
+
+
+def test_a_slot_that_feedback_went_through_holds_an_xmin_until_it_is_made_anew(pair: tuple[Member, Member]) -> None:
+    alpha, beta = pair
+    beta.server.write_conf(replace(beta.standby_conf(alpha), hot_standby_feedback=True), reload=True)
+    until = soon()
+    while not alpha.look().slots[0].has_xmin and CLOCK.now() < until:
+        CLOCK.sleep(Seconds(0.05))
+    stop_fast(beta)
+    (slot,) = alpha.look().slots
+    assert slot.has_xmin and not slot.active
+    alpha.server.set_slots(SlotPlan(drop=("beta_1",), create=(SlotWanted("beta_1"),)))
+    (slot,) = alpha.look().slots
+    assert not slot.has_xmin and slot.restart_lsn is not None
 
 
 def test_slots_are_made_moved_and_dropped(alpha: Member) -> None:

@@ -12,6 +12,10 @@ lease 20                                       seconds left; no line: not held
 intent  leader a  candidate b  at +60  fault
 job promote  [irrevocable]  |  job promote ended ok  |  job start ended failed
 order restart  |  order reinit  [force]
+slot b  [at 0/50]  [active] [xmin] [lost] [failover] [synced] [temporary]  [logical app pgoutput]  one that exists here
+permanent feed  [logical app pgoutput]  [for standby]     in the setting `slots`
+ignore name x  plugin y                        a matcher of `ignore_slots`
+told  b 0/50  c 0/60                           positions in /status;  retained b c: names there
 memory  leaderless 3  handover b  failures 2  retry 5  rewind-failed  rebuilds 3  former a  fence armed
 => race.85  nobody I must hear from is missing, and nobody is ahead of me
    HoldLease; StartJob promote
@@ -31,7 +35,7 @@ from pgctl.model.history import History, HistoryLine
 from pgctl.model.intent import Intent
 from pgctl.model.lsn import Lsn
 from pgctl.model.member import Member, MemberName, PendingParameter, Tags
-from pgctl.model.server import ControlData, Phase, Postmaster, ServerState, WalSender
+from pgctl.model.server import ControlData, Phase, Postmaster, ServerState, Slot, WalSender
 from pgctl.model.settings import Settings, SyncMode
 from pgctl.model.sync import SyncState
 from pgctl.model.timeline import Switch, TimelineHistory
@@ -165,6 +169,7 @@ def cluster(draft: Draft, words: Words) -> None:
         synchronous_mode=SyncMode.ON if words.flag("synchronous") else SyncMode.OFF,
         check_timeline=words.flag("check_timeline"),
         primary_start_timeout=300 if start is None else start,
+        member_slots_ttl=float(words.value("slots_ttl", "1800")),
     )
     initialize: str | None = words.value("initialize", IDENTIFIER)
     initialize = {"none": None, "empty": ""}.get(str(initialize), initialize)
@@ -206,6 +211,7 @@ def member(draft: Draft, words: Words) -> None:
         role=role,
         timeline=words.number("timeline"),
         xlog_location=words.lsn(),
+        replay_lsn=words.lsn("replay"),
         tags=tags(words),
     )
     draft.cluster = replace(draft.cluster, members=(*draft.cluster.members, found))
@@ -239,6 +245,69 @@ def server(draft: Draft, words: Words) -> None:
     )
     if hung is not None:
         draft.memory = replace(draft.memory, hung_since=Instant(NOW - hung))
+
+
+def logical(words: Words) -> tuple[str | None, str | None]:
+    """`logical DATABASE PLUGIN`, or nothing."""
+    database = words.value("logical") or None
+    return database, words.value(database) if database else None
+
+
+def slot(draft: Draft, words: Words) -> None:
+    name = words.first()
+    database, plugin = logical(words)
+    at = words.lsn("at")
+    found = Slot(
+        name,
+        "logical" if database else "physical",
+        words.flag("active"),
+        at,
+        at if database else None,
+        database,
+        plugin,
+        has_xmin=words.flag("xmin"),
+        wal_status="lost" if words.flag("lost") else "reserved",
+        failover=words.flag("failover"),
+        synced=words.flag("synced"),
+        temporary=words.flag("temporary"),
+    )
+    draft.server = replace(draft.server, slots=(*draft.server.slots, found))
+
+
+def permanent(draft: Draft, words: Words) -> None:
+    name, kind = words.first(), words.value("for")
+    database, plugin = logical(words)
+    document: dict[str, object] = {"type": "logical", "database": database, "plugin": plugin} if database else {}
+    configure(draft, slots={**settings(draft).slots, name: document | ({"cluster_type": kind} if kind else {})})
+
+
+def ignore(draft: Draft, words: Words) -> None:
+    matcher = dict(zip(words.words[::2], words.words[1::2], strict=True))
+    words.used |= set(range(len(words.words)))
+    configure(draft, ignore_slots=(*settings(draft).ignore_slots, matcher))
+
+
+def settings(draft: Draft) -> Settings:
+    assert draft.cluster is not None
+    return draft.cluster.settings
+
+
+def configure(draft: Draft, **changes: object) -> None:
+    assert draft.cluster is not None
+    draft.cluster = replace(draft.cluster, settings=replace(draft.cluster.settings, **changes))  # type: ignore[arg-type]
+
+
+def told(draft: Draft, words: Words) -> None:
+    assert draft.cluster is not None
+    found = {name: int(lsns.parse(at)) for name, at in zip(words.words[::2], words.words[1::2], strict=True)}
+    words.used |= set(range(len(words.words)))
+    draft.cluster = replace(draft.cluster, status=replace(draft.cluster.status, slots=found))
+
+
+def retained(draft: Draft, words: Words) -> None:
+    assert draft.cluster is not None
+    words.used |= set(range(len(words.words)))
+    draft.cluster = replace(draft.cluster, status=replace(draft.cluster.status, retain_slots=tuple(words.words)))
 
 
 def peer(draft: Draft, words: Words) -> None:
@@ -315,6 +384,11 @@ READERS = {
     "leader": leader,
     "member": member,
     "server": server,
+    "slot": slot,
+    "permanent": permanent,
+    "ignore": ignore,
+    "told": told,
+    "retained": retained,
     "peer": peer,
     "nopeers": nopeers,
     "history": history,

@@ -10,6 +10,8 @@ from pgctl.agent.core import effects as e
 from pgctl.agent.core import job as j
 from pgctl.agent.core.rules.tables import TABLES
 from pgctl.agent.core.view import Decision
+from pgctl.model import lsn as lsns
+from pgctl.model.conf import SlotPlan
 from tests.scenarios import reader
 
 HERE = Path(__file__).parent
@@ -43,11 +45,21 @@ def word(effect: object) -> str:
             return f"WriteConf following {upstream.name}" if upstream else "WriteConf"
         case e.CloseIntent(_, _, reason):
             return f"CloseIntent: {reason}" if reason else "CloseIntent"
+        case e.SetSlots(plan):
+            return "SetSlots " + ", ".join(slot_words(plan))
         case e.RunCallback(action, role):
             return f"RunCallback {action} {role}"
         case e.WriteInitialize(value):
             return f"WriteInitialize {value or 'empty'}"
     return type(effect).__name__
+
+
+def slot_words(plan: SlotPlan) -> list[str]:
+    """The steps of a plan, and how much there is to tell."""
+    drop = [f"drop {name}" for name in plan.drop]
+    create = [f"create {slot.name}" for slot in plan.create]
+    advance = [f"{name} to {lsns.show(at)}" for name, at in plan.advance]
+    return [*drop, *create, *advance, *([f"{len(plan.notes)} told"] if plan.notes else [])]
 
 
 def blocks(path: Path) -> list[list[str]]:

@@ -15,6 +15,9 @@ ORDERED_IN_PAUSE = {"paused.60", "paused.75", "resting.40", "resting.75", "resti
 EXCUSED_FOR = 60.0
 """Seconds before a handover and after its successor's promotion in which a fault excuses what was lost."""
 
+LONG_AGO = 800
+"""Records of some 40 s: a slot that nobody streams through is moved once a cycle, to what the leader told in its last."""
+
 
 class Verdict(Enum):
     YES = "yes"
@@ -149,6 +152,20 @@ def healed(record: Record) -> Seen:
             yield f"{server.member} does not stream: {server.phase}"
 
 
+def log_kept(record: Record) -> Seen:
+    """Whoever may lead next keeps the log for every other member: from where that one is, and not from long ago."""
+    assert record.end is not None
+    have = {server.member: len(server.log) for server in record.end.servers}
+    for server in record.end.servers:
+        slots = dict(server.slots)
+        for member in have:
+            if member == server.member or server.member in record.barred:
+                continue
+            kept = slots.get(member)
+            if kept is None or kept > have[member] or kept < have[member] - LONG_AGO:
+                yield f"{server.member} keeps the log for {member} from {kept}, who has {have[member]}"
+
+
 CHECKERS: dict[str, Callable[[Record], Seen]] = {
     "one writable": one_writable,
     "same branch": same_branch,
@@ -157,8 +174,9 @@ CHECKERS: dict[str, Callable[[Record], Seen]] = {
     "pause": pause_respected,
     "acknowledged": acknowledged_kept,
     "healed": healed,
+    "log kept": log_kept,
 }
-NEED_THE_END = {"acknowledged", "healed"}
+NEED_THE_END = {"acknowledged", "healed", "log kept"}
 
 
 def check(record: Record) -> list[Finding]:

@@ -211,6 +211,8 @@ class DriverModel:
         self._world.note(SetFree(self._agent.now, self._node.name, False))
 
     def _change_server(self, request: e.WriteConf | e.SetSlots | e.RunCallback) -> e.Answer:
+        if isinstance(request, e.SetSlots):
+            self._node.server.change_slots(request.plan)
         if isinstance(request, e.WriteConf):
             server: Server = self._node.server
             server.configure(request.conf)

@@ -98,7 +98,8 @@ class Watchers:
 
 def _end(world: World, admin: ClusterStore) -> End:
     servers = tuple(
-        Standing(name, str(server.phase), server.streams, server.writable, tuple(server.wal))
+        Standing(name, str(server.phase), server.streams, server.writable, tuple(server.wal),
+                 tuple(server.slots.items()))
         for name, server in world.servers.items()
     )
     return End(world.now, admin.read(budget=Seconds(1)).leader_name, servers)

@@ -15,9 +15,9 @@ server ends hears nothing: its commit is written, and was never acknowledged.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from pgctl.model.conf import Conf
+from pgctl.model.conf import Conf, SlotPlan
 from pgctl.model.lsn import Lsn
-from pgctl.model.server import ControlData, Phase, Postmaster, ServerState, WalSender
+from pgctl.model.server import ControlData, Phase, Postmaster, ServerState, Slot, WalSender
 from pgctl.model.timeline import Switch, TimelineHistory
 from tests.sim import sync_names_model
 from tests.sim.sync_names_model import SyncNames
@@ -63,6 +63,8 @@ class Server:
     """The same in the configuration file, which a start or a reload reads."""
     waiting: list[tuple[int, int, float]] = field(default_factory=list)
     """Commits that nobody has acknowledged yet: (position, record, written at)."""
+    slots: dict[str, int] = field(default_factory=dict)
+    """Slot name → records that whoever streams through it has; nothing behind that is removed."""
 
     @property
     def writable(self) -> bool:
@@ -83,6 +85,15 @@ class Server:
 
     def history(self) -> TimelineHistory:
         return TimelineHistory(self.timeline, tuple(Switch(line, position(at)) for line, at in self.switches))
+
+    def change_slots(self, plan: SlotPlan) -> None:
+        """Physical ones, from the present end of the log on; none is moved past what I have, or back."""
+        for name in plan.drop:
+            self.slots.pop(name, None)
+        for want in plan.create:
+            self.slots.setdefault(want.name, self.flushed)
+        for name, goal in plan.advance:
+            self.slots[name] = max(self.slots[name], min(self.flushed, (goal - BASE) // RECORD))
 
     def look(self, senders: tuple[WalSender, ...] = ()) -> ServerState:
         """What a probe finds."""
@@ -107,6 +118,10 @@ class Server:
             replication_state="streaming" if self.streams and standby else None,
             senders=senders,
             sync_names=self.names_text if up else "",
+            slots=tuple(
+                Slot(name, "physical", name in {one.application_name for one in senders}, position(at))
+                for name, at in sorted(self.slots.items())
+            ),
             can_rewind=True,
             standby_signal=standby,
         )
@@ -176,12 +191,12 @@ class Server:
         """A base backup."""
         self.identifier, self.wal, self.flushed = other.identifier, other.wal[: other.flushed], other.flushed
         self.timeline, self.switches = other.timeline, list(other.switches)
-        self.phase, self.control = Phase.DOWN, "in archive recovery"
+        self.phase, self.control, self.slots = Phase.DOWN, "in archive recovery", {}
 
     def empty(self) -> None:
         self.crash()
         self.identifier, self.wal, self.timeline, self.switches, self.phase = None, [], 1, [], Phase.EMPTY
-        self.flushed, self.written_names = 0, ""
+        self.flushed, self.written_names, self.slots = 0, "", {}
 
     def configure(self, conf: Conf) -> None:
         """Writes the configuration. The upstream is read at once, the names with the next `reload` or `start`."""
@@ -207,6 +222,8 @@ class Server:
             self.flushed = max(self.flushed, min(theirs, dict(source.switches).get(self.timeline, mine)))
             self.timeline, self.switches = source.timeline, list(source.switches)
         self.streams = True
+        if self.name in source.slots:
+            source.slots[self.name] = self.flushed
         return True
 
     def may_follow(self, source: "Server") -> bool:

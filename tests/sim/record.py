@@ -92,6 +92,8 @@ class Standing:
     streams: bool
     writable: bool
     log: tuple[int, ...]
+    slots: tuple[tuple[str, int], ...] = ()
+    """Slot name → records that need not be kept for it."""
 
 
 @dataclass(frozen=True, slots=True)

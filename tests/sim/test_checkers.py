@@ -1,5 +1,7 @@
 """The checkers, on records made by hand: what breaks a law is a no, what cannot be judged is unknown, and neither passes."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.sim import checkers
@@ -25,7 +27,9 @@ B_OPENS = Opened(6, "b", "promoted", (1,))
 
 def record(*events: Event, log: tuple[int, ...] = (1, 2), holder: str = "b", phase: str = "standby") -> Record:
     """a wrote record 1 at 2 s and 2 at 4 s; at the end b takes writes and has `log`, a follows."""
-    end = End(99, holder, (Standing("a", phase, True, False, log), Standing("b", "primary", False, True, log)))
+    a = Standing("a", phase, True, False, log, (("b", len(log)),))
+    b = Standing("b", "primary", False, True, log, (("a", len(log)),))
+    end = End(99, holder, (a, b))
     return Record(list(events), [(2, 1, "a"), (4, 2, "a")], frozenset({"c"}), end)
 
 
@@ -97,3 +101,12 @@ def test_what_cannot_be_judged_does_not_pass() -> None:
     found = verdicts(cut_short)
     assert found["healed"] is found["acknowledged"] is Verdict.UNKNOWN
     assert set(verdicts(Record()).values()) == {Verdict.UNKNOWN}
+
+
+@pytest.mark.parametrize("slots", [(), (("b", 3),), (("b", -checkers.LONG_AGO),)])
+def test_a_log_that_is_not_kept_for_a_member_or_kept_for_ever_is_found(slots: tuple[tuple[str, int], ...]) -> None:
+    found = record(A_OPENS, A_CLOSES, B_OPENS)
+    assert found.end is not None
+    a, b = found.end.servers
+    end = replace(found.end, servers=(replace(a, slots=slots), b))
+    assert broken(replace(found, end=end)) == {"log kept"}

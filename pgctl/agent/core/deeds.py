@@ -6,7 +6,7 @@ a server can become writable and lets go only once it cannot be, and the lease i
 
 from dataclasses import replace
 
-from pgctl.agent.core import divergence, follow_target, intents, ranking, report, slots, upkeep
+from pgctl.agent.core import divergence, follow_target, intents, ranking, report, slot_plan, slots, upkeep
 from pgctl.agent.core.effects import (
     CancelJob,
     CloseIntent,
@@ -75,7 +75,7 @@ def guard(view: View) -> dict[str, Revision]:
 
 def stand(view: View) -> Plan:
     """Takes the leader key and promotes; the slots of those who will follow are there before they come."""
-    change = slots.plan(view, leading=True)
+    change = slot_plan.plan(view, leading=True)
     arranged: upkeep.Effects = (SetSlots(SlotPlan(create=change.create)),) if change.create else ()
     memory = replace(view.memory, fence_armed=None, slots_seen=slots.retained(view).seen)
     return Plan((HoldLease(guard(view)), StartJob(Promote()), *arranged), memory)

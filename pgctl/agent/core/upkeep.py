@@ -5,7 +5,7 @@ Level, not edge: each step compares what is with what should be, and is left out
 
 from dataclasses import replace
 
-from pgctl.agent.core import cluster_facts, follow_target, intents, report, slots
+from pgctl.agent.core import cluster_facts, follow_target, intents, report, slot_plan, slots
 from pgctl.agent.core.effects import (
     Answer,
     CloseIntent,
@@ -80,7 +80,7 @@ def leading(view: View) -> Plan:
     effects += _fulfilled(view)
     configured, memory = conf(view, memory, follow_target.primary_conf(view))
     effects += configured
-    change = slots.plan(view, leading=True)
+    change = slot_plan.plan(view, leading=True)
     if change != SlotPlan():
         effects.append(SetSlots(change))
     effects += history(view)
@@ -122,7 +122,7 @@ def _fulfilled(view: View) -> Effects:
 
 
 def following(view: View) -> Plan:
-    """A running standby: the fence lets go, the upstream is right, the slots for those who cascade from me exist."""
+    """A running standby: the fence lets go, the upstream is right, the slots for the other members are kept."""
     memory = view.memory
     if view.server.phase is Phase.PRIMARY:
         published, memory = publish(view, memory)
@@ -135,8 +135,11 @@ def following(view: View) -> Plan:
     if memory.conf is not None or (view.cluster is not None and view.cluster.leader is not None):
         # Nobody leads and nothing is known of what the server was told: it keeps the upstream that it has.
         configured, memory = conf(view, memory, follow_target.standby_conf(view))
-    change = slots.plan(view, leading=False)
-    arranged: Effects = (SetSlots(change),) if change != SlotPlan() else ()
+    arranged: Effects = ()
+    if view.cluster is not None and view.cluster.leader is not None:
+        # In a race nothing may cost time; what is missing is made once it is decided.
+        change = slot_plan.plan(view, leading=False)
+        arranged = (SetSlots(change),) if change != SlotPlan() else ()
     published, memory = publish(view, memory)
     called: Effects = ()
     if view.server.phase is Phase.STANDBY:

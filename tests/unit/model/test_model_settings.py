@@ -22,6 +22,14 @@ def test_timing_is_repaired(written: tuple[float, ...], in_force: tuple[float, .
     assert bool(notes) == (written != in_force)
 
 
+def test_slots_that_cannot_be_read_stay_as_they_were() -> None:
+    """A slip of the pen must not drop a slot; taking the setting away does."""
+    before, _ = settings.read({"slots": {"feed": None}, "ignore_slots": [{"name": "x"}]})
+    after, notes = settings.read({"slots": "feed", "ignore_slots": "x"}, before)
+    assert (after.slots, after.ignore_slots) == (before.slots, before.ignore_slots) and len(notes) == 2
+    assert settings.read({}, before)[0].slots == {}
+
+
 def test_without_a_document_what_was_in_force_stays() -> None:
     assert settings.read(None) == (Settings(), ())
     assert settings.read(None, Settings(ttl=60)) == (Settings(ttl=60), ())
