@@ -28,6 +28,9 @@ CTL_DEFAULTS = (
 CTL_VARIABLES = ("PGCTL_CONFIG_FILE", "PATRONICTL_CONFIG_FILE")
 DCS_VARIABLES = ("PGCTL_DCS_URL", "DCS_URL")
 
+_PLATFORM = {"KUBERNETES_SERVICE_HOST": "service_host", "KUBERNETES_SERVICE_PORT": "service_port",
+             "KUBECONFIG": "kubeconfig"}
+"""Variable → option of the section `kubernetes`."""
 _FOR_PEOPLE = ("EDITOR", "VISUAL", "PAGER", "HOME", "SHELL", "TERM", "COLUMNS", "LINES", "NO_COLOR", "TZ", "LOGLEVEL")
 
 
@@ -45,6 +48,7 @@ def load_ctl(path: str | None = None, dcs_url_text: str | None = None, *, insecu
         store = dcs_url.section(url, text)
         text = {key: value for key, value in text.items() if key not in table.STORES}
         text |= {store.kind: dict(store.options), "namespace": store.namespace}
+    text = in_its_place(text, found, agent=False)
     if insecure:
         text = merge.merge_patch(text, {"ctl": {"insecure": True}})[0]
     reader = Reader(text)
@@ -67,6 +71,19 @@ def document(path: str | None, environment: Mapping[str, str]) -> tuple[dict[str
     patch, wrong = variables.document(environment)
     merged = merge.merge_patch(_from_path(path) if path else {}, patch)[0]
     return merged, path or "environment", wrong
+
+
+def in_its_place(text: dict[str, Any], environment: Mapping[str, str], *, agent: bool) -> dict[str, Any]:
+    """The document with what Kubernetes tells a pod, or KUBECONFIG a person, about where its API server is.
+
+    A command asks once, by the front door: `bypass_api_service` is for agents.
+    """
+    section = text.get("kubernetes")
+    if not isinstance(section, Mapping):
+        return text
+    told = {key: environment[name] for name, key in _PLATFORM.items() if environment.get(name)}
+    kept = {key: value for key, value in section.items() if agent or key != "bypass_api_service"}
+    return {**text, "kubernetes": {**told, **kept}}
 
 
 def take_environment() -> Mapping[str, str]:

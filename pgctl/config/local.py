@@ -20,7 +20,7 @@ def read(path: str | None, environment: Mapping[str, str]) -> Configuration:
     text, source, wrong = load.document(path, environment)
     if not text:
         raise ConfigError("there is no configuration", hint="Name a file, or set PGCTL_SCOPE and its kin.")
-    reader = Reader(text)
+    reader = Reader(load.in_its_place(text, environment, agent=True))
     for sentence in wrong:
         reader.fault("environment", sentence)
     home = os.path.expanduser("~")

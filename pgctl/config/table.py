@@ -108,7 +108,7 @@ _DCS = (
             "set_acls auth_data exhibitor"),
     *_store("exhibitor", "poll_interval port", "hosts"),
     *_store("kubernetes", "namespace scope_label role_label leader_label_value follower_label_value context pod_ip"
-            " cacert standby_leader_label_value tmp_role_label", "ports retriable_http_codes",
+            " cacert standby_leader_label_value tmp_role_label kubeconfig", "ports retriable_http_codes",
             "use_endpoints bypass_api_service", "", "labels bootstrap_labels"),
     _key("sqlite.path", "text", "the database file: for members that share one host"),
 )

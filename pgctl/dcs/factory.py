@@ -12,7 +12,7 @@ from pgctl.config.ctl_sections import StoreSection
 from pgctl.dcs.store import Store
 from pgctl.errors import ConfigError
 
-_ROOMS: Mapping[str, str] = {"etcd3": "etcd3", "sqlite": "sqlite"}
+_ROOMS: Mapping[str, str] = {"etcd3": "etcd3", "kubernetes": "kubernetes", "sqlite": "sqlite"}
 """Kind → room with a function `open_store(section, clock)`."""
 _EXTRAS: Mapping[str, str] = {}
 """Kind → the extra that installs its client library."""

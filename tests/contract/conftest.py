@@ -4,7 +4,7 @@ import signal
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -32,6 +32,10 @@ class Place:
     section: StoreSection | None = None
     scope: str = "prod"
     opened: list[Store] = field(default_factory=list)
+    member: str = "n\u00f6de 1"
+    """The oddest name that a member may have."""
+    members_expire: bool = True
+    """Whether a member's key hangs on its lease."""
 
     def open(self, scope: str | None = None) -> Store:
         store = self.make(scope or self.scope)
@@ -129,7 +133,14 @@ def _place(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Place:
 def served(kind: str, server: Server, port: int, name: str) -> Place:
     """A cluster of that name on a server, reached at that port."""
     launcher = LAUNCHERS[kind]
-    return placed(StoreSection(kind, launcher.options(server, port), f"test-{name}", "prod"), launcher.slack)
+    options = {**launcher.options(server, port), **launcher.apart(server, name)}
+    found = placed(StoreSection(kind, options, f"test-{name}", "prod"), launcher.slack)
+    bare = found.make
+
+    def make(scope: str) -> Store:
+        return launcher.dress(server, StoreSection(kind, options, f"test-{name}", scope), bare(scope))
+
+    return replace(found, make=make, member=launcher.member, members_expire=launcher.members_expire)
 
 
 def placed(section: StoreSection, slack: float) -> Place:

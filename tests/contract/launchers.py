@@ -12,7 +12,10 @@ from pathlib import Path
 from signal import Signals
 from typing import Protocol
 
-from tests.contract import services
+from pgctl.config.sections import StoreSection
+from pgctl.dcs.store import Store
+from tests.contract import services, services_kubernetes
+from tests.contract.services_kubernetes import KubeApi
 
 
 class Server(Protocol):
@@ -46,6 +49,16 @@ class Launcher:
     """The options of the configuration's section to reach the server at that port of 127.0.0.1: its own, or a proxy's."""
     slack: float
     """Seconds after its deadline within which a lease must have ended for everyone."""
+    apart: Callable[[Server, str], Mapping[str, object]] = lambda server, name: {}
+    """Further options that keep clusters of that name to themselves, where the section's namespace does not."""
+    dress: Callable[[Server, StoreSection, Store], Store] = lambda server, section, store: store
+    """Puts around a store what its surroundings would do for it."""
+    member: str = "n\u00f6de 1"
+    """The oddest name that a member may have."""
+    members_expire: bool = True
+    """Whether a member's key hangs on its lease."""
+    greets: bool = False
+    """Whether the server must speak before a request can be sent, as with TLS: then a frozen one was sent nothing."""
 
 
 @contextmanager
@@ -54,8 +67,35 @@ def _etcd(directory: Path) -> Iterator[Server]:
         yield node
 
 
+@contextmanager
+def _kubernetes(directory: Path) -> Iterator[Server]:
+    with services_kubernetes.kubernetes(directory) as server:
+        yield server
+
+
+def _kube_options(server: Server, port: int) -> Mapping[str, object]:
+    assert isinstance(server, KubeApi)
+    return {"kubeconfig": server.kubeconfig(port), "labels": services_kubernetes.LABELS}
+
+
+def _kube_namespace(server: Server, name: str) -> Mapping[str, object]:
+    assert isinstance(server, KubeApi)
+    return {"namespace": server.namespace(name) if server.healthy() else name}
+
+
+def _with_pods(server: Server, section: StoreSection, store: Store) -> Store:
+    def admit(member: str) -> None:
+        assert isinstance(server, KubeApi)
+        labels = {**services_kubernetes.LABELS, "cluster-name": section.scope}
+        server.pod(str(section.options["namespace"]), member, labels)
+
+    return services_kubernetes.Admitting(store, admit)
+
+
 LAUNCHERS: Mapping[str, Launcher] = {
     # As a proxy's: else it would learn from the server where the server itself is.
     "etcd3": Launcher(_etcd, lambda server, port: {"hosts": [f"127.0.0.1:{port}"], "use_proxies": True}, 2.5),
+    "kubernetes": Launcher(_kubernetes, _kube_options, 1.0, _kube_namespace, _with_pods, "node-1.a", members_expire=False,
+                           greets=True),
 }
 """By the kind of the section."""
