@@ -27,7 +27,9 @@ class ClusterStore:
     def __init__(self, store: Store, scope: str) -> None:
         self._store = store
         self._scope = scope
+        self._text: str | None = None
         self._settings: Settings | None = None
+        self._remarks: tuple[str, ...] = ()
         self.revision = Revision(0)
         """Where a watch may continue after the last reading."""
         self.notes: tuple[str, ...] = ()
@@ -41,12 +43,18 @@ class ClusterStore:
         snapshot = self._store.snapshot(budget=budget)
         text = _value(snapshot, keys.CONFIG)
         config = None if text is None else codec.read_config(text)
-        settings, notes = settings_table.read(config, previous=self._settings)
+        if self._settings is None or text != self._text:
+            self._read_settings(text, config)
+        assert self._settings is not None
+        self.notes, self.revision = (*self._remarks, *malformed(snapshot)), snapshot.revision
+        return cluster(self._scope, snapshot, self._settings, config)
+
+    def _read_settings(self, text: str | None, config: Mapping[str, object] | None) -> None:
+        self._settings, self._remarks = settings_table.read(config, previous=self._settings)
         if text is not None and config is None:
-            notes = (*notes, "the stored configuration is no JSON object: the last settings stay in force")
-        notes = (*notes, *malformed(snapshot))
-        self._settings, self.notes, self.revision = settings, notes, snapshot.revision
-        return cluster(self._scope, snapshot, settings, config)
+            unusable = "the stored configuration is no JSON object: the last settings stay in force"
+            self._remarks = (*self._remarks, unusable)
+        self._text = text
 
     # --- the lease ---
 

@@ -39,6 +39,7 @@ def read_initialize(text: str) -> str:
     return text.strip()
 
 
+@document.remembered
 def read_config(text: str) -> Mapping[str, object] | None:
     """The stored settings as written; None when it is no JSON object."""
     return document.mapping(document.load(text))
@@ -48,6 +49,7 @@ def write_config(config: Mapping[str, object]) -> str:
     return document.dump(dict(config))
 
 
+@document.remembered
 def read_status(text: str) -> Status:
     """Also a bare integer (the position alone); what has a wrong type counts as absent, a slot's position as 0."""
     value = document.load(text)
@@ -77,6 +79,7 @@ def write_status(status: Status) -> str:
     return document.dump(written)
 
 
+@document.remembered
 def read_sync(text: str) -> SyncState:
     """Not active when unreadable, without leader, or with a quorum that is no number (dcs.md 4)."""
     found = document.mapping(document.load(text)) or {}
@@ -97,6 +100,7 @@ def write_sync(sync: SyncState) -> str:
     return document.dump({"leader": sync.leader, "sync_standby": standbys, "quorum": sync.quorum})
 
 
+@document.remembered
 def read_history(text: str) -> History:
     """Known only when it is an array whose last line is usable, or empty; other lines that are not are left out."""
     value = document.load(text)
@@ -128,6 +132,7 @@ def _history_row(line: HistoryLine) -> list[object]:
     return row[: min(5, max(needed, line.fields))]
 
 
+@document.remembered
 def read_intent(text: str) -> Intent | None:
     """The wish in `failover`, None when there is none. A time that cannot be read becomes `schedule_fault`.
 
@@ -154,6 +159,7 @@ def write_intent(intent: Intent | None) -> str:
     return document.dump({key: value for key, value in written.items() if value})
 
 
+@document.remembered
 def read_failsafe(text: str) -> Mapping[str, str] | None:
     """Member name → API URL; a URL of a wrong type is empty: its member counts, and cannot be asked."""
     found = document.mapping(document.load(text))
@@ -164,6 +170,7 @@ def write_failsafe(failsafe: Mapping[str, str]) -> str:
     return document.dump(dict(failsafe))
 
 
+@document.remembered
 def read_events(text: str) -> tuple[Mapping[str, object], ...]:
     """The event journal, oldest first; what is no object is left out."""
     found = (document.mapping(event) for event in _items(document.load(text)))
@@ -177,20 +184,24 @@ def write_events(events: Sequence[Mapping[str, object]]) -> str:
 # --- is it one at all: for those who tell ---
 
 
+@document.remembered
 def is_object(text: str) -> bool:
     """An object; nothing and null stand for an absent one."""
     return text in ("", "null") or document.mapping(document.load(text)) is not None
 
 
+@document.remembered
 def is_list(text: str) -> bool:
     return isinstance(document.load(text), list)
 
 
+@document.remembered
 def is_status(text: str) -> bool:
     """An object or a bare position."""
     return document.integer(document.load(text)) is not None or bool(text) and is_object(text)
 
 
+@document.remembered
 def is_intent(text: str) -> bool:
     """An object or the old form `leader:candidate`."""
     return is_object(text) or _LEGACY_INTENT.match(text) is not None

@@ -16,6 +16,7 @@ _KNOWN = frozenset({
 })
 
 
+@document.remembered
 def read_member(name: str, text: str) -> Member:
     """The member of key `members/<name>`; a text that cannot be used gives one of which nothing is known."""
     if text.startswith("postgres"):

@@ -6,12 +6,24 @@ are read as null, so that whatever was read can be written.
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Final
+from functools import lru_cache
+from typing import Final, ParamSpec, TypeVar
 
 from pgctl.model.lsn import Lsn
 from pgctl.units import parse_bool
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def remembered(read: Callable[P, R]) -> Callable[P, R]:
+    """`read`, which parses only texts that it has not read lately: most documents are the same from look to look.
+
+    Its values are shared by all who read that text, so it fits only where nobody changes one.
+    """
+    return lru_cache(maxsize=128)(read)  # type: ignore[return-value]
 
 
 class Unreadable:

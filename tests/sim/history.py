@@ -17,6 +17,9 @@ from tests.sim.record import End, Opened, Record, Standing
 from tests.sim.world import World
 
 BIRTH = 20.0
+"""Seconds for the cluster to be made, at most."""
+AFTER = 10.0
+"""Seconds from the end of the last act until everything heals, at most."""
 WATCHED = frozenset({"leader", "failover", "config", "initialize"})
 
 
@@ -42,18 +45,27 @@ def run(seed: int, plan: Plan | None = None, mutation: Mutation = SOUND, mode: M
     nodes = _nodes(world, drawn, mutation)
     Watchers(world, nodes)
     world.replication.begin(world.now)
-    world.run(world.now + BIRTH)
+    _settle(world, admin, BIRTH, steady=2.0)
     injector = Injector(world, nodes, admin)
     injector.plan(drawn.acts)
-    world.run(world.now + SPAN + 20)
+    world.run(world.now + min(SPAN + 20, max((act.at + act.lasts for act in drawn.acts), default=0.0) + AFTER))
     injector.heal()
     ttl = admin.read(budget=Seconds(1)).settings.ttl
-    world.run(world.now + 2 * ttl + 45)
+    _settle(world, admin, 2 * ttl + 45, steady=ttl + 15)
     world.record.end = _end(world, admin)
     found = [finding for finding in checkers.check(world.record) if finding.verdict is not Verdict.YES]
     for finding in found:
         world.tell(f"VIOLATION {finding}")
     return Outcome(seed, drawn, world.record, found, world.story)
+
+
+def _settle(world: World, admin: ClusterStore, within: float, *, steady: float) -> None:
+    """Runs until all has been in order for `steady` seconds, and at most `within`."""
+    until, since = world.now + within, world.now
+    while world.now < min(until, since + steady):
+        world.run(min(until, world.now + 1.0))
+        if any(checkers.healed(Record(end=_end(world, admin)))):
+            since = world.now
 
 
 def _nodes(world: World, plan: Plan, mutation: Mutation) -> dict[str, Node]:

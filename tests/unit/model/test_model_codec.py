@@ -162,3 +162,9 @@ def test_host_port(url: str, pair: tuple[str, int] | None) -> None:
 def test_postgres_url_brackets_ipv6() -> None:
     assert codec.postgres_url("::1", 5432) == "postgres://[::1]:5432/postgres"
     assert codec.postgres_url("h", 5433, "db") == "postgres://h:5433/db"
+
+
+def test_a_text_that_was_read_lately_is_not_parsed_again() -> None:
+    text = '{"optime":5,"slots":{"a":3}}'
+    assert codec.read_status(text) is codec.read_status(str(text))
+    assert codec.read_status(text) != codec.read_status('{"optime":6}')
