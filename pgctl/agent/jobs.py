@@ -129,7 +129,7 @@ class Jobs:
                 self._server.rewind(job.source, job.conf, progress=self._progress, cancelled=cancelled)
                 return self._start_standby(job.conf, cancelled)
             case StartStandby():
-                return self._start_standby(job.conf, cancelled)
+                return self._start_standby(job.conf, cancelled, archive_first=job.archive_first)
             case StartPrimary():
                 self._start_primary(job.conf, self._after(job.timeout), cancelled)
             case Restart():
@@ -152,10 +152,10 @@ class Jobs:
         self._server.clone(source, conf, progress=self._progress, cancelled=cancelled)
         return self._start_standby(conf, cancelled)
 
-    def _start_standby(self, conf: Conf, cancelled: Callable[[], bool]) -> str:
+    def _start_standby(self, conf: Conf, cancelled: Callable[[], bool], *, archive_first: bool = False) -> str:
         deadline = self._after(STANDBY_WITHIN)
         try:
-            self._start_clear(conf, deadline, cancelled)
+            self._start_clear(conf, deadline, cancelled, archive_first=archive_first)
         except ServerError:
             if cancelled() or not self._server.is_running():
                 raise
@@ -167,12 +167,13 @@ class Jobs:
             raise ServerError("the server was not started as a primary", detail="the lease is nearly out")
         self._start_clear(conf, deadline, cancelled)
 
-    def _start_clear(self, conf: Conf, deadline: Instant, cancelled: Callable[[], bool]) -> None:
+    def _start_clear(self, conf: Conf, deadline: Instant, cancelled: Callable[[], bool], *,
+                     archive_first: bool = False) -> None:
         """Starts; waits for what a killed postmaster left in memory to vanish."""
         patience = self._after(CLEAR_WITHIN)
         while True:
             try:
-                return self._server.start(conf, deadline=deadline, cancelled=cancelled)
+                return self._server.start(conf, deadline=deadline, cancelled=cancelled, archive_first=archive_first)
             except ServerError as error:
                 now = self._clock.now()
                 if "is still in use" not in str(error) or now > min(deadline, patience) or cancelled():

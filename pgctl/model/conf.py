@@ -13,7 +13,9 @@ from pgctl.model.member import nothing
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """A server to stream or clone from. `host` may be a comma list for a remote (standby cluster)."""
+    """A server to stream or clone from. `remote`: outside of this cluster, which a standby cluster follows; its slots are
+    not ours to make, and `host` may be a comma list, of which the one that takes writes is meant.
+    """
 
     name: str
     host: str
@@ -40,6 +42,8 @@ class Conf:
     restore_command: str | None = None
     archive_cleanup_command: str | None = None
     recovery_min_apply_delay: str | None = None
+    create_replica_methods: tuple[str, ...] | None = None
+    """How data is cloned; None leaves it to the host's own list."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,10 +33,17 @@ Progress = Callable[[str], None]
 Cancelled = Callable[[], bool]
 
 
-def clone(site: Site, options: Options, source: Upstream | None, progress: Progress, cancelled: Cancelled) -> None:
-    """See `Server.clone`. Raises ServerError: the last method's, naming each that failed."""
+def clone(
+    site: Site,
+    options: Options,
+    source: Upstream | None,
+    progress: Progress,
+    cancelled: Cancelled,
+    methods: tuple[str, ...] | None = None,
+) -> None:
+    """See `Server.clone`; `methods` None: the section's own. Raises ServerError: the last one's, naming each that failed."""
     failures: list[ServerError] = []
-    for method in options.create_replica_methods:
+    for method in options.create_replica_methods if methods is None else methods:
         own = options.section.get(method)
         if source is None and not _flag(own, "no_leader"):
             continue
@@ -87,8 +94,9 @@ def _base_backup(
     extra, left_out = basebackup_arguments(own, major)
     if left_out:
         log.error("options of pg_basebackup that may not be set: %s", ", ".join(left_out))
-    if source.slot:
+    if source.slot and not source.remote:
         slots.reserve_on(site, options, source, Instant(site.clock.now() + _SLOT_LIMIT))
+    if source.slot:
         extra.append(f"--slot={source.slot}")
     role = site.section.replication
     target = conninfo.text(conninfo.to_upstream(source, role, options.krbsrvname, major))
@@ -133,6 +141,8 @@ def _source_major(site: Site) -> int:
 def _hint(tail: str) -> str:
     if "no pg_hba.conf entry" in tail:
         return "Add a line for replication from this host to postgresql.pg_hba."
+    if "replication slot" in tail and "does not exist" in tail:
+        return "Add the slot that standby_cluster.primary_slot_name names to `slots` of the remote cluster, or name none."
     if "password authentication failed" in tail or "does not exist" in tail:
         return "Check postgresql.authentication.replication, and that this role exists on the source."
     if "No space left" in tail:

@@ -72,13 +72,14 @@ def local_replication(site: Site, options: Options, deadline: Instant) -> "Conne
 
 def remote_replication(site: Site, options: Options, upstream: Upstream, deadline: Instant) -> "Connection":
     """A replication connection to another server. Raises ServerError."""
-    keywords = {"host": upstream.host, "port": str(upstream.port), "replication": "true"}
+    keywords = {"host": upstream.host, "port": str(upstream.port), "replication": "true", **conninfo.which_host(upstream)}
     return _open(site, site.section.replication, keywords, options.krbsrvname, "replication", deadline, None)
 
 
 def remote(site: Site, options: Options, upstream: Upstream, role: Credentials, deadline: Instant) -> "Connection":
     """A connection to another server's database as `role`. Raises ServerError."""
     keywords = {"host": upstream.host, "port": str(upstream.port), "dbname": upstream.database}
+    keywords |= conninfo.which_host(upstream)
     return _open(site, role, keywords, options.krbsrvname, "rewind", deadline, None)
 
 

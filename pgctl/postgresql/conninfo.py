@@ -73,15 +73,18 @@ def primary_conninfo(upstream: Upstream, role: Credentials, name: str, passfile:
         "application_name": name,
         "krbsrvname": krbsrvname,
     }
-    if upstream.remote and "," in upstream.host:
-        keywords["target_session_attrs"] = "read-write"
-    return text(keywords)
+    return text(keywords | which_host(upstream))
+
+
+def which_host(upstream: Upstream) -> dict[str, str]:
+    """Of several hosts the one that takes writes. Source: PostgreSQL 15, 34.1.2, target_session_attrs."""
+    return {"target_session_attrs": "read-write"} if upstream.remote and "," in upstream.host else {}
 
 
 def to_upstream(upstream: Upstream, role: Credentials, krbsrvname: str, major: int) -> dict[str, str]:
     """Keywords for a program or for us to reach another server, without the password."""
     keywords: dict[str, object] = {**known_options(role, major), "user": role.username, "host": upstream.host}
-    keywords |= {"port": upstream.port, "krbsrvname": krbsrvname}
+    keywords |= {"port": upstream.port, "krbsrvname": krbsrvname, **which_host(upstream)}
     return {name: str(value) for name, value in keywords.items() if value not in (None, "")}
 
 

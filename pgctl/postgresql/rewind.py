@@ -14,13 +14,13 @@ from contextlib import contextmanager, suppress
 from pgctl.config.sections import Credentials
 from pgctl.errors import ServerError
 from pgctl.model.conf import Conf, Upstream
+from pgctl.postgresql import archive, conf_files, connection, conninfo, files, process, queries, run, version
 from pgctl.postgresql import conf as texts
-from pgctl.postgresql import conf_files, connection, conninfo, files, process, queries, run, version
 from pgctl.postgresql import options as opts
 from pgctl.postgresql.options import Options
 from pgctl.postgresql.site import Site, child_environment
 from pgctl.postgresql.version import Feature
-from pgctl.units import Instant, parse_bool
+from pgctl.units import Instant
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,6 @@ _OURS = frozenset({
     "no-ensure-shutdown", "write-recovery-conf",
 })  # fmt: skip
 _PREPARE = 15.0
-_ARCHIVE = 60.0
 
 _CAUSES = (
     (r"permission denied for function", "Grant the rewind role EXECUTE on the four functions that pg_rewind needs."),
@@ -60,7 +59,7 @@ def rewind(
     with connection.remote(site, options, source, role_for(site), deadline) as conn:
         queries.checkpoint_of_source(conn, site.clock, deadline)
     process.end_orphans(site)
-    archive_ready(site, options)
+    archive.ready(site, options)
     conf_files.signals(site, standby=False)
     try:
         with _own_log_kept(site):
@@ -127,38 +126,3 @@ def command(site: Site, options: Options, source: Upstream, conf: Conf) -> list[
     if left_out:
         log.error("options of pg_rewind that may not be set: %s", ", ".join(left_out))
     return words + accepted
-
-
-def archive_ready(site: Site, options: Options) -> None:
-    """Archives what a crashed primary had not: pg_rewind removes it, and point-in-time recovery may need it.
-
-    The first failure ends it, and is only logged: a dead archive must not keep this member away. Source: ha.md G31.
-    """
-    archive_command = str(options.parameters.get("archive_command") or "")
-    mode = str(options.parameters.get("archive_mode") or "off").lower()
-    if not archive_command or not (mode == "always" or parse_bool(options.parameters.get("archive_mode"))):
-        return
-    for ready in sorted((site.data_dir / "pg_wal" / "archive_status").glob("*.ready")):
-        shell = substituted(archive_command, ready.stem)
-        try:
-            done = run.run(
-                ["/bin/sh", "-c", shell],
-                clock=site.clock,
-                environment=child_environment(site.environment),
-                deadline=Instant(site.clock.now() + _ARCHIVE),
-                cwd=site.data_dir,
-                own_locale=True,
-            )
-        except ServerError as error:
-            log.error("could not archive %s: %s", ready.stem, error)
-            return
-        if not done.ok:
-            log.error("could not archive %s: archive_command ended with status %d", ready.stem, done.status)
-            return
-        ready.rename(ready.with_suffix(".done"))
-
-
-def substituted(archive_command: str, segment: str) -> str:
-    """%p path, %f name, %% a percent sign. Source: PostgreSQL 15, 26.3.1."""
-    values = {"%p": f"pg_wal/{segment}", "%f": segment, "%%": "%"}
-    return re.sub(r"%[pf%]", lambda found: values[found[0]], archive_command)

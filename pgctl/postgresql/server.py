@@ -139,8 +139,9 @@ class Server:
 
     # --- deeds: job thread ----------------------------------------------------------------------------------------------
 
-    def start(self, conf: Conf, *, deadline: Instant, cancelled: Cancelled = never) -> None:
-        """Writes the configuration and starts the server; returns when it accepts connections.
+    def start(self, conf: Conf, *, deadline: Instant, cancelled: Cancelled = never, archive_first: bool = False) -> None:
+        """Writes the configuration and starts the server; returns when it accepts connections. `archive_first`: the last
+        segment of a primary that becomes a standby of another cluster.
 
         Raises ServerError: `message` names what is wrong, `detail` quotes the server log, `hint` says what to do. When the
         deadline passes or the deed is cancelled the postmaster is left starting.
@@ -150,6 +151,8 @@ class Server:
         try:
             self.write_conf(conf, reload=False)
             slots.reserve_if_possible(self._site, self._options(), conf.upstream)
+            if archive_first:
+                start.archive_last(self._site, self._options(conf), self._control.read())
             start.start(self._site, self._options(conf), conf, self._control.read(), deadline, cancelled)
         except ServerError as error:
             self._problem = str(error)
@@ -235,7 +238,8 @@ class Server:
         """
         self._require(Verb.CLONE)
         self._dynamic = conf.postgresql
-        clone.clone(self._site, self._options(conf), source, progress, cancelled)
+        methods = conf.create_replica_methods
+        clone.clone(self._site, self._options(conf), source, progress, cancelled, methods)
 
     def rewind(self, source: Upstream, conf: Conf, *, progress: Progress, cancelled: Cancelled = never) -> None:
         """Stops the server if it runs, and brings its data back to the fork point with `source`. Does not start.

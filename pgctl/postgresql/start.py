@@ -12,7 +12,7 @@ from pathlib import Path
 from pgctl.errors import ServerError
 from pgctl.model.conf import Conf
 from pgctl.model.server import ControlData
-from pgctl.postgresql import conf_files, files, parameters, process, run, start_log
+from pgctl.postgresql import archive, conf_files, files, parameters, process, run, start_log
 from pgctl.postgresql import options as opts
 from pgctl.postgresql.options import Options
 from pgctl.postgresql.site import Site, child_environment
@@ -32,6 +32,12 @@ def command(site: Site, options: Options, conf: Conf, control: ControlData | Non
     main = conf_files.main_path(site, options)
     fixed = [site.program("postgres"), "-D", str(site.data_dir), f"--config-file={main}"]
     return fixed + [f"--{name}={value}" for name, value in managed.items()]
+
+
+def archive_last(site: Site, options: Options, control: ControlData | None) -> None:
+    """See `archive.last`."""
+    if control is not None:
+        archive.last(site, options, control)
 
 
 def start(

@@ -56,7 +56,10 @@ class Rewind(Job):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartStandby(Job):
+    """`archive_first`: the last WAL segment, of a primary that was stopped to follow another cluster."""
+
     conf: Conf = Conf()
+    archive_first: bool = False
     name: ClassVar[str] = "start"
 
 

@@ -123,8 +123,9 @@ class NotedServer(Server):
     def run_callback(self, action: str, role: str) -> None:
         self._do(f"{action} {role}")
 
-    def start(self, conf: Conf, *, deadline: Instant, cancelled: Callable[[], bool] = lambda: False) -> None:
-        self._do("start")
+    def start(self, conf: Conf, *, deadline: Instant, cancelled: Callable[[], bool] = lambda: False,
+              archive_first: bool = False) -> None:
+        self._do("archive and start" if archive_first else "start")
         self.phase = Phase.STANDBY if conf.standby else Phase.PRIMARY
 
     def stop(self, mode: StopMode, *, checkpoint: bool, deadline: Instant | None,

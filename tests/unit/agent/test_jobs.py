@@ -56,6 +56,7 @@ def stand() -> Iterator[Stand]:
     (Rebuild(source=SOURCE, why="it cannot follow"), ["stop immediate", "remove_data", "clone", "start"]),
     (Rewind(source=SOURCE), ["rewind", "start"]),
     (StartStandby(), ["start"]),
+    (StartStandby(archive_first=True), ["archive and start"]),
     (StartPrimary(conf=PRIMARY), ["start"]),
     (Restart(), ["rehearse", "stop fast", "start"]),
     (Restart(conf=PRIMARY), ["rehearse", "stop fast", "start"]),

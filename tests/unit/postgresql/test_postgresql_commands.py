@@ -1,5 +1,6 @@
 """Command lines of the deeds (start, clone, rewind, bootstrap) and `transitions`: what is run, without running it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from pgctl.errors import ServerError
 from pgctl.model.conf import Conf, Upstream
 from pgctl.model.lsn import Lsn
 from pgctl.model.server import ControlData, Phase
-from pgctl.postgresql import bootstrap, clone, history, options, rewind, start, transitions
+from pgctl.postgresql import archive, bootstrap, clone, history, options, rewind, start, transitions
 from pgctl.postgresql.options import Options
 from pgctl.postgresql.site import Site
 from pgctl.postgresql.transitions import Verb
@@ -66,7 +67,7 @@ def test_rewind_restores_wal_where_it_can(site: Site, tmp_path: Path) -> None:
 
 
 def test_archive_command_is_filled_in() -> None:
-    assert rewind.substituted("cp %p /a/%f 100%%", "0001") == "cp pg_wal/0001 /a/0001 100%"
+    assert archive.substituted("cp %p /a/%f 100%%", "0001") == "cp pg_wal/0001 /a/0001 100%"
 
 
 def test_ready_wal_is_archived_until_the_first_failure(site: Site, tmp_path: Path) -> None:
@@ -75,12 +76,27 @@ def test_ready_wal_is_archived_until_the_first_failure(site: Site, tmp_path: Pat
     for name in ("A", "B", "C"):
         (tmp_path / "pg_wal" / name).write_text(name)
         (status / f"{name}.ready").touch()
-    archive = {"archive_mode": "on", "archive_command": f"test %f != B && cp %p {tmp_path}/%f"}
-    rewind.archive_ready(site, options.merge({"parameters": {**archive, "archive_mode": "off"}}, {}))
+    given = {"archive_mode": "on", "archive_command": f"test %f != B && cp %p {tmp_path}/%f"}
+    archive.ready(site, options.merge({"parameters": {**given, "archive_mode": "off"}}, {}))
     assert not (tmp_path / "A").exists()
-    rewind.archive_ready(site, options.merge({"parameters": archive}, {}))
+    archive.ready(site, options.merge({"parameters": given}, {}))
     assert sorted(path.name for path in status.iterdir()) == ["A.done", "B.ready", "C.ready"]
     assert (tmp_path / "A").read_text() == "A" and not (tmp_path / "C").exists()
+
+
+def test_the_segment_in_which_a_primary_ended_is_archived_once(site: Site, tmp_path: Path) -> None:
+    status = tmp_path / "pg_wal" / "archive_status"
+    status.mkdir(parents=True)
+    (tmp_path / "pg_wal" / "0A").write_text("log")
+    given = options.merge({"parameters": {"archive_mode": "on", "archive_command": f"echo %f >>{tmp_path}/told"}}, {})
+    ended = ControlData("shut down", "1", Lsn(0x5000028), 1, redo_wal_file="0A")
+    archive.last(site, given, replace(ended, state="in production"))
+    archive.last(site, options.merge({"parameters": {"archive_mode": "on"}}, {}), ended)
+    assert not (tmp_path / "told").exists()
+    archive.last(site, given, ended)
+    archive.last(site, given, ended)
+    assert (tmp_path / "told").read_text() == "0A\n"
+    assert [path.name for path in status.iterdir()] == ["0A.done"]
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,7 @@ def test_newer_keywords_are_written_for_newer_servers() -> None:
 def test_a_remote_with_several_hosts_must_be_the_primary() -> None:
     remote = Upstream("remote", "a,b", 5432, None, remote=True)
     assert "target_session_attrs=read-write" in conninfo.primary_conninfo(remote, ROLE, "alpha", "/p", "", 15)
+    assert conninfo.to_upstream(remote, ROLE, "", 15)["target_session_attrs"] == "read-write"
     assert "target_session_attrs" not in conninfo.primary_conninfo(UPSTREAM, ROLE, "alpha", "/p", "", 15)
 
 
