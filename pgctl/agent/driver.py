@@ -177,7 +177,8 @@ class Driver:
             return answer
         deadline = taken[0].deadline or self._hands.lease.session
         lease = self._hands.lease.hold(deadline, self._settings.margin)
-        self._hands.fence.arm(deadline, self._margin(lease))
+        if request.arm:
+            self._hands.fence.arm(deadline, self._margin(lease))
         self._hands.board.lease(lease)
         return answer
 

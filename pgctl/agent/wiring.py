@@ -56,7 +56,7 @@ class Agent:
         bootstrap = configuration.bootstrap
         settings, _ = settings_table.read(bootstrap.dcs if bootstrap else None)
         host = host_of(configuration)
-        store = ClusterStore(factory.open_store(store_section(configuration), clock), section.scope)
+        store = ClusterStore(factory.open_store(store_section(configuration), clock), section.scope, settings)
         server = Server(configuration.postgres, section.scope, clock, name=section.name, environment=environment)
         client = Client.of_member(configuration.ctl, clock)
         board = Board(section.scope, host, clock.now(), clock.wall())

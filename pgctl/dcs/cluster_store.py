@@ -22,13 +22,16 @@ Answer = Applied | Rejected
 
 
 class ClusterStore:
-    """One cluster in one store. Keeps the last readable settings: an unreadable document leaves them in force."""
+    """One cluster in one store. Keeps the last readable settings: an unreadable document leaves them in force.
 
-    def __init__(self, store: Store, scope: str) -> None:
+    `settings` count until there is a `/config`: those of a cluster that is yet to be made.
+    """
+
+    def __init__(self, store: Store, scope: str, settings: Settings | None = None) -> None:
         self._store = store
         self._scope = scope
         self._text: str | None = None
-        self._settings: Settings | None = None
+        self._settings = settings
         self._remarks: tuple[str, ...] = ()
         self.revision = Revision(0)
         """Where a watch may continue after the last reading."""

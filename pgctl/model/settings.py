@@ -96,7 +96,7 @@ TABLE: tuple[Row, ...] = (
     Row("synchronous_node_count", Kind.COUNT, "how many synchronous standbys to keep", 1, later=True),
     Row("failsafe_mode", Kind.FLAG, "stay primary without the store while all members answer", later=True),
     Row("pause", Kind.FLAG, "maintenance: touch nothing, do not fail over"),
-    Row("standby_cluster", Kind.STANDBY, "follow a primary outside this cluster", later=True),
+    Row("standby_cluster", Kind.STANDBY, "follow a primary outside this cluster"),
     Row("member_slots_ttl", Kind.SECONDS, "how long the slot of a member that went away is kept; 0: not at all", 0),
     Row("slots", Kind.SLOTS, "permanent replication slots", None, ("permanent_replication_slots", "permanent_slots"),
         True),

@@ -102,7 +102,10 @@ def _standby(value: object) -> tuple[StandbyCluster | None, str]:
     host = ",".join(map(str, host)) if isinstance(host, list) else None if host in (None, "") else str(host)
     names = tuple(map(str, methods)) if isinstance(methods, list) else () if methods is None else (str(methods),)
     remote = StandbyCluster(host=host, port=port, create_replica_methods=names, **texts)
-    return (remote if host or port or remote.restore_command else None), why
+    counts = bool(host or port or remote.restore_command)
+    if found and not counts and not why:
+        why = "names neither host, port nor restore_command, so there is nothing to follow"
+    return (remote if counts else None), why
 
 
 def _slots(value: object) -> tuple[Mapping[str, object], str]:

@@ -2,7 +2,7 @@
 
 from hypothesis import given, settings
 
-from pgctl.agent.core import decide, needs
+from pgctl.agent.core import decide, needs, remote
 from pgctl.agent.core import effects as e
 from pgctl.agent.core import job as j
 from pgctl.agent.core.rules.tables import TABLES
@@ -114,6 +114,29 @@ def test_a_primary_that_sees_another_leader_stops(view: View) -> None:
     """INV4."""
     if situation(view) is Situation.FOLLOW and view.server.phase is Phase.PRIMARY:
         assert [type(job) for job in jobs(view)] == [j.Stop]
+
+
+@MANY
+@given(views())
+def test_a_standby_cluster_promotes_nobody(view: View) -> None:
+    """Y4: whoever leads it stays a standby, or becomes one; once `/config` says so, and for ever until it does not."""
+    cluster = view.cluster
+    if cluster is None or cluster.config is None or cluster.settings.standby_cluster is None:
+        return
+    assert not any(isinstance(job, j.Promote | j.StartPrimary) for job in jobs(view))
+    if situation(view) is Situation.STANDBY_LEAD and view.server.phase is Phase.PRIMARY and view.lease.held:
+        assert [type(job) for job in jobs(view)] == [j.Stop]
+
+
+@MANY
+@given(views())
+def test_a_wiped_store_turns_no_primary_into_a_standby(view: View) -> None:
+    """What bootstrap.dcs says of a standby cluster is for one yet to be made."""
+    cluster = view.cluster
+    if cluster is None or cluster.config is not None or view.server.phase is not Phase.PRIMARY:
+        return
+    assert remote.section(view) is None
+    assert "standby_cluster" not in (remote.document(view) or {})
 
 
 def test_ids_are_unique_numbered_and_the_last_row_always_matches() -> None:

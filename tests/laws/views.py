@@ -16,7 +16,7 @@ from pgctl.model.intent import Intent
 from pgctl.model.lsn import Lsn
 from pgctl.model.member import Member, MemberName, Role, State, Tags
 from pgctl.model.server import ControlData, Phase, Postmaster, ServerState, WalSender
-from pgctl.model.settings import Settings, SyncMode
+from pgctl.model.settings import Settings, StandbyCluster, SyncMode
 from pgctl.model.sync import SyncState
 from pgctl.model.timeline import Switch, TimelineHistory
 from pgctl.units import Instant, Wall
@@ -44,6 +44,7 @@ settings = st.builds(
     pause=st.sampled_from((False, False, False, True)),
     synchronous_mode=st.sampled_from(tuple(SyncMode)),
     check_timeline=st.booleans(),
+    standby_cluster=st.sampled_from((None, None, StandbyCluster("10.9.9.9"), StandbyCluster(restore_command="cp"))),
     primary_start_timeout=st.sampled_from((0.0, 300.0)),
 )
 members = st.builds(

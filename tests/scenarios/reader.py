@@ -3,6 +3,7 @@
 # why this scenario exists
 me b  bootstrap  nofailover  priority 2        who I am, and my tags
 cluster  ttl 30  pause  optime 0/5000000  timeline 3  initialize 7000000000000000001  identifier none
+        remote 10.9.9.9  [slot s]  archive       a standby cluster: its remote primary, by stream or by archive
 leader a [mine]                                no line: nobody leads
 member a  primary  [state running]  timeline 3  lsn 0/50  [nofailover] [clonefrom] [noaddress]
 server standby  timeline 3  lsn 0/50  streaming  control "shut down"  rewind  silent 20
@@ -16,7 +17,7 @@ slot b  [at 0/50]  [active] [xmin] [lost] [failover] [synced] [temporary]  [logi
 permanent feed  [logical app pgoutput]  [for standby]     in the setting `slots`
 ignore name x  plugin y                        a matcher of `ignore_slots`
 told  b 0/50  c 0/60                           positions in /status;  retained b c: names there
-memory  leaderless 3  handover b  failures 2  retry 5  rewind-failed  rebuilds 3  former a  fence armed
+memory  leaderless 3  handover b  failures 2  retry 5  rewind-failed  rebuilds 3  former a  fence armed  unfed 90
 => race.85  nobody I must hear from is missing, and nobody is ahead of me
    HoldLease; StartJob promote
 """
@@ -36,7 +37,7 @@ from pgctl.model.intent import Intent
 from pgctl.model.lsn import Lsn
 from pgctl.model.member import Member, MemberName, PendingParameter, Tags
 from pgctl.model.server import ControlData, Phase, Postmaster, ServerState, Slot, WalSender
-from pgctl.model.settings import Settings, SyncMode
+from pgctl.model.settings import Settings, StandbyCluster, SyncMode
 from pgctl.model.sync import SyncState
 from pgctl.model.timeline import Switch, TimelineHistory
 from pgctl.units import Instant, Wall
@@ -163,7 +164,11 @@ def cluster(draft: Draft, words: Words) -> None:
         return
     assert draft.cluster is not None
     start = words.number("primary_start_timeout")
+    found = words.value("remote") or None
+    slot, archive = words.value("slot") or None, "cp" if words.flag("archive") else None
+    remote = StandbyCluster(found, primary_slot_name=slot, restore_command=archive) if found or archive else None
     settings = Settings(
+        standby_cluster=remote,
         ttl=float(words.value("ttl", "30")),
         pause=words.flag("pause"),
         synchronous_mode=SyncMode.ON if words.flag("synchronous") else SyncMode.OFF,
@@ -200,7 +205,8 @@ def leader(draft: Draft, words: Words) -> None:
 def member(draft: Draft, words: Words) -> None:
     assert draft.cluster is not None
     name = words.first()
-    role = next((role for role in ("primary", "replica", "uninitialized", "demoted") if words.flag(role)), "replica")
+    roles = ("primary", "replica", "uninitialized", "demoted", "standby_leader")
+    role = next((role for role in roles if words.flag(role)), "replica")
     number = len(draft.cluster.members) + 1
     address = not words.flag("noaddress")
     found = Member(
@@ -368,6 +374,7 @@ def memory(draft: Draft, words: Words) -> None:
         leaderless_since=Instant(NOW - since) if since is not None else None,
         former_leader=words.value("former") or None,
         handover=words.value("handover") or None,
+        unfed_since=Instant(NOW - (words.number("unfed") or 0)) if "unfed" in words.words else None,
         start_failures=words.number("failures") or 0,
         last_failure="it broke" if words.flag("failed") or retry else "",
         retry_at=Instant(NOW + (retry or 0)) if retry else Instant(0),

@@ -43,7 +43,7 @@ class Agent:
         self.turned = self.progress = self.now
         self.pace_ttl = self.settings.ttl
         clock = SentClock()
-        self.store = ClusterStore(InprocStore(node.world.universe, node.name, clock), "sim")
+        self.store = ClusterStore(InprocStore(node.world.universe, node.name, clock), "sim", self.settings)
         self.post, self.driver, self.jobs = Post(self, clock), DriverModel(self), JobsModel(self)
         self._heartbeat = HeartbeatModel(self, boast=node.mutation.boast)
         self._busy = self._rung = False

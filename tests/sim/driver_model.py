@@ -109,7 +109,8 @@ class DriverModel:
 
         def taken(applied: Applied) -> None:
             lease = agent.cell.hold(applied.deadline or agent.cell.session, agent.settings.margin)
-            self._arm(lease.deadline, agent.margin(lease))
+            if request.arm:
+                self._arm(lease.deadline, agent.margin(lease))
 
         if isinstance(request, e.HoldLease):
             guard = request.guard

@@ -16,6 +16,14 @@ def bootstrap(view: View) -> Plan:
     return Plan((claim, StartJob(Bootstrap(conf=conf))), replace(view.memory, bootstrapping=True))
 
 
+def copy_remote(view: View) -> Plan:
+    """Claims the right to initialize, then makes a standby cluster's first copy of the remote primary."""
+    plan = deeds.clone(view)
+    claim = WriteInitialize("", upkeep.revision(view, "initialize"))
+    memory = replace(plan.memory or view.memory, bootstrapping=True)
+    return replace(plan, effects=(claim, *plan.effects), memory=memory)
+
+
 def _bootstrap_postgresql(view: View) -> dict[str, object]:
     section = (view.host.bootstrap or {}).get("postgresql")
     return dict(section) if isinstance(section, dict) else {}

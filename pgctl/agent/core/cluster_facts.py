@@ -1,6 +1,6 @@
 """Named yes-or-no questions about the cluster, its intents and the race for the lead. See `facts`."""
 
-from pgctl.agent.core import follow_target, intents, ranking
+from pgctl.agent.core import facts, follow_target, intents, ranking, remote
 from pgctl.agent.core.view import View
 from pgctl.model.member import Role, State
 
@@ -158,10 +158,34 @@ def electable(view: View) -> bool:
     """
     intent = intents.open_intent(view)
     planned = intent is not None and intent.switchover
-    missing = planned and lacks_final_wal(view)
+    missing = planned and lacks_final_wal(view) and not standby_cluster(view)
     return not view.host.tags.nofailover and not missing and not behind_history(view)
 
 
-def promotable(view: View) -> bool:
-    """No standby cluster, whose leader stays a standby."""
-    return view.settings.standby_cluster is None
+# --- the standby cluster --------------------------------------------------------------------------------------------
+
+
+def standby_cluster(view: View) -> bool:
+    """Its leader is a standby, of a primary outside of it."""
+    return remote.section(view) is not None
+
+
+def in_office(view: View) -> bool:
+    """My server is what a leader's is: a primary, or in a standby cluster a standby."""
+    return facts.primary(view) or (facts.standby(view) and standby_cluster(view))
+
+
+def out_of_office(view: View) -> bool:
+    """Known to be something else: one that does not answer, or is on its way, may yet be a primary."""
+    return facts.harmless(view) and not in_office(view)
+
+
+def remote_silent(view: View) -> bool:
+    return remote.unfed(view)
+
+
+def forsaken(view: View) -> bool:
+    """A standby cluster that was made, and that nobody has led for two leases: the remote still has all of its data."""
+    since = view.memory.leaderless_since
+    waited = since is not None and view.now - since > 2 * view.settings.ttl
+    return waited and standby_cluster(view) and not identifier_missing(view)

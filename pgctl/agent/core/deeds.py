@@ -6,7 +6,18 @@ a server can become writable and lets go only once it cannot be, and the lease i
 
 from dataclasses import replace
 
-from pgctl.agent.core import divergence, follow_target, intents, ranking, report, slot_plan, slots, upkeep
+from pgctl.agent.core import (
+    divergence,
+    follow_target,
+    intents,
+    ranking,
+    remote,
+    report,
+    slot_plan,
+    slots,
+    standby_leader,
+    upkeep,
+)
 from pgctl.agent.core.effects import (
     CancelJob,
     CloseIntent,
@@ -16,14 +27,11 @@ from pgctl.agent.core.effects import (
     ReleaseLease,
     SetSlots,
     StartJob,
-    WriteConfig,
-    WriteInitialize,
     WriteStatus,
 )
 from pgctl.agent.core.job import Clone, Job, Promote, Rebuild, Restart, Rewind, StartPrimary, StartStandby, Stop
 from pgctl.agent.core.table import Plan
 from pgctl.agent.core.view import ReinitOrder, RestartOrder, View
-from pgctl.model.cluster import Revision
 from pgctl.model.conf import SlotPlan, StopMode
 from pgctl.model.intent import Intent
 from pgctl.model.server import Phase
@@ -65,20 +73,20 @@ def hold(view: View) -> Plan:
 
     Taking or reclaiming the key arms the fence; the next cycle compares again (`fence_armed` None).
     """
-    return Plan((HoldLease(guard(view)),), replace(view.memory, fence_armed=None), wake_in=0.0)
-
-
-def guard(view: View) -> dict[str, Revision]:
-    """The keys a race is decided by, with the revisions that this view had."""
-    return {key: upkeep.revision(view, key) for key in ("sync", "failover", "config", "initialize")}
+    return Plan((HoldLease(upkeep.guard(view)),), replace(view.memory, fence_armed=None), wake_in=0.0)
 
 
 def stand(view: View) -> Plan:
-    """Takes the leader key and promotes; the slots of those who will follow are there before they come."""
+    """Takes the leader key and promotes; the slots of those who will follow are there before they come.
+
+    Nobody is promoted in a standby cluster.
+    """
+    if remote.section(view) is not None:
+        return standby_leader.stand(view)
     change = slot_plan.plan(view, leading=True)
     arranged: upkeep.Effects = (SetSlots(SlotPlan(create=change.create)),) if change.create else ()
     memory = replace(view.memory, fence_armed=None, slots_seen=slots.retained(view).seen)
-    return Plan((HoldLease(guard(view)), StartJob(Promote()), *arranged), memory)
+    return Plan((HoldLease(upkeep.guard(view)), StartJob(Promote()), *arranged), memory)
 
 
 def promote(view: View) -> Plan:
@@ -87,19 +95,17 @@ def promote(view: View) -> Plan:
 
 
 def adopt(view: View) -> Plan:
-    """A running primary becomes the cluster's first leader: its identifier, its settings, then the key."""
-    cluster, identifier = view.cluster, view.server.system_identifier
-    effects: list[object] = []
-    if identifier:
-        effects.append(WriteInitialize(identifier, upkeep.revision(view, "initialize")))
-    if cluster is not None and cluster.config is None and view.host.bootstrap is not None:
-        effects.append(WriteConfig(view.host.bootstrap, upkeep.revision(view, "config")))
+    """A running primary, or a standby cluster's first copy, becomes the first leader: identifier, settings, then the key."""
     keys = {key: upkeep.revision(view, key) for key in ("sync", "failover")}
-    return Plan((*effects, HoldLease(keys)), replace(view.memory, fence_armed=None), wake_in=0.0)  # type: ignore[arg-type]
+    held = HoldLease(keys, arm=view.server.phase is not Phase.STANDBY)
+    return Plan((*upkeep.recorded(view), held), replace(view.memory, fence_armed=None), wake_in=0.0)
 
 
 def reclaim(view: View) -> Plan:
-    return Plan((ReclaimLease(upkeep.revision(view, "leader")),), replace(view.memory, fence_armed=None), wake_in=0.0)
+    """A standby leader's server takes no writes, so there is nothing for the fence to stop."""
+    harmless = view.server.phase is Phase.STANDBY and remote.section(view) is not None
+    claim = ReclaimLease(upkeep.revision(view, "leader"), arm=not harmless)
+    return Plan((claim,), replace(view.memory, fence_armed=None), wake_in=0.0)
 
 
 def release(view: View) -> Plan:
@@ -161,6 +167,8 @@ def stop_now(view: View) -> Plan:
 
 
 def start_standby(view: View) -> Plan:
+    if remote.section(view) is not None:
+        return standby_leader.start(view)
     upstream = follow_target.standby_conf(view)
     plan = start(view, StartStandby(conf=upstream))
     return replace(plan, reason=f"following {upstream.upstream.name}" if upstream.upstream else "without an upstream")
@@ -202,7 +210,7 @@ def clone(view: View) -> Plan:
 
 
 def rewind(view: View) -> Plan:
-    origin = follow_target.leader_upstream(view)
+    origin = follow_target.rewind_source(view)
     plan = start(view, Rewind(source=origin, conf=follow_target.standby_conf(view)))
     return replace(plan, reason=f"with {origin.name}" if origin else "")
 

@@ -112,16 +112,21 @@ class ReadUpstreamHistory(Request[TimelineHistory | None]):
 
 @dataclass(frozen=True, slots=True)
 class HoldLease(Request[Answer]):
-    """Creates the leader key under my lease, if absent and `guard` (key → revision) still holds."""
+    """Creates the leader key under my lease, if absent and `guard` (key → revision) still holds.
+
+    The fence is armed at once; not for a standby leader (`arm` False), whose server takes no writes.
+    """
 
     guard: Mapping[str, Revision] = field(default_factory=dict)
+    arm: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class ReclaimLease(Request[Answer]):
-    """Puts a leader key that names me, written by an earlier life of this agent, on my present lease."""
+    """Puts a leader key that names me, written by an earlier life of this agent, on my present lease. `arm`: see above."""
 
     revision: Revision
+    arm: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,6 +170,10 @@ def no_primary(view: View) -> bool:
     return view.server.phase is not Phase.PRIMARY
 
 
+def no_standby(view: View) -> bool:
+    return view.server.phase is not Phase.STANDBY
+
+
 def harmless(view: View) -> bool:
     """Known to take no writes: a standby, or no postmaster. One that does not answer, or is on its way, may be a primary."""
     return view.server.phase in (Phase.STANDBY, Phase.DOWN, Phase.EMPTY)

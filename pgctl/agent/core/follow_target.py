@@ -1,8 +1,10 @@
 """Whom a standby should follow or be cloned from, and the configuration that says so. Pure.
 
-A standby keeps its upstream while nobody leads: the old primary may still be sending (ha.md WK12).
+A standby keeps its upstream while nobody leads: the old primary may still be sending (ha.md WK12). In a standby cluster
+the leader follows the remote primary, and the others cascade from it.
 """
 
+from pgctl.agent.core import remote
 from pgctl.agent.core.view import View
 from pgctl.model import addresses
 from pgctl.model.conf import Conf, Upstream
@@ -36,13 +38,16 @@ def target(view: View) -> Member | None:
 
 
 def source(view: View) -> Upstream | None:
-    """Whom to clone from: a running member tagged `clonefrom`, the one with most WAL first, else the leader."""
+    """Whom to clone from: a running member tagged `clonefrom`, the one with most WAL first, else the leader.
+
+    Where nobody leads a standby cluster, it is the remote; whoever copies it will lead, and uses its slot.
+    """
     cluster = view.cluster
     if cluster is None:
         return None
     leader = cluster.leader_member
     if leader is None:
-        return None
+        return remote.upstream(view, slot=True) if cluster.leader is None else None
     from_leader = view.order is not None and getattr(view.order, "from_leader", False)
     tagged = [
         member
@@ -57,6 +62,11 @@ def source(view: View) -> Upstream | None:
     return upstream_of(view, leader, slot=False)
 
 
+def rewind_source(view: View) -> Upstream | None:
+    """Whom to rewind with: a primary, which in a standby cluster is the remote one (ha.md Y7)."""
+    return remote.upstream(view) if remote.section(view) is not None else leader_upstream(view)
+
+
 def leader_upstream(view: View) -> Upstream | None:
     """The leader as the server to compare with and to rewind from."""
     leader = view.cluster.leader_member if view.cluster else None
@@ -65,12 +75,21 @@ def leader_upstream(view: View) -> Upstream | None:
 
 def standby_conf(view: View) -> Conf:
     """The wanted configuration of a standby in this view."""
+    upstream = None if view.host.tags.nostream else _upstream(view)
+    return remote.dressed(view, Conf(standby=True, upstream=upstream, postgresql=view.settings.postgresql))
+
+
+def _upstream(view: View) -> Upstream | None:
+    """In a standby cluster its leader follows the remote; so does, without its slot, who knows nobody else (ha.md F2)."""
+    leader = view.cluster.leader_name if view.cluster else None
+    if leader == view.me and remote.section(view) is not None:
+        return remote.upstream(view, slot=True)
     member = target(view)
-    upstream = upstream_of(view, member) if member is not None else None
+    found = upstream_of(view, member) if member is not None else None
     kept = view.memory.conf
-    if upstream is None and not view.host.tags.nostream and kept is not None and kept.standby:
-        upstream = kept.upstream
-    return Conf(standby=True, upstream=upstream, postgresql=view.settings.postgresql)
+    if found is None and kept is not None and kept.standby:
+        found = kept.upstream
+    return remote.upstream(view) if found is None and leader is None else found
 
 
 def primary_conf(view: View) -> Conf:

@@ -1,5 +1,6 @@
 """What an intent means in this view: whom it asks for, whether it is due, why it cannot be honoured. Pure."""
 
+from pgctl.agent.core import remote
 from pgctl.agent.core.effects import Peer
 from pgctl.agent.core.view import View
 from pgctl.model.intent import Intent
@@ -84,7 +85,7 @@ def why_unfit(view: View, peer: Peer, intent: Intent | None = None) -> str:
     if peer.primary:
         return "is not a standby"
     known = max(view.server.timeline or 0, cluster.history.timeline if cluster else 0)
-    if peer.timeline is not None and peer.timeline < known:
+    if peer.timeline is not None and peer.timeline < known and remote.section(view) is None:
         return f"is on timeline {peer.timeline}, and the cluster is on {known}"
     if intent is not None and intent.switchover and view.server.phase is Phase.PRIMARY and not _streams(view, peer.name):
         return "does not stream from the leader"

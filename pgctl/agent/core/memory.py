@@ -34,6 +34,8 @@ class Memory:
     retry_at: Instant = Instant(0)
     """No new start, clone, rewind or rebuild before this."""
     hung_since: Instant | None = None
+    unfed_since: Instant | None = None
+    """Since when a standby leader has got no stream from the remote primary."""
     bootstrapping: bool = False
     """I claimed `initialize` and have not yet written an identifier into it."""
     handover: str | None = None

@@ -1,6 +1,6 @@
 """Which further readings this view asks for. Says what; never fetches."""
 
-from pgctl.agent.core import divergence, follow_target, intents, ranking
+from pgctl.agent.core import divergence, follow_target, intents, ranking, remote
 from pgctl.agent.core.effects import AskPeers, ReadUpstreamHistory
 from pgctl.agent.core.situation import Situation, situation
 from pgctl.agent.core.view import View
@@ -15,7 +15,7 @@ def peers(view: View) -> AskPeers | None:
         former = view.memory.former_leader
         return AskPeers(ranking.electorate(view), frozenset({former} if former else ()))
     intent = intents.open_intent(view)
-    if where in (Situation.LEAD, Situation.PAUSED) and intent is not None:
+    if where in (Situation.LEAD, Situation.STANDBY_LEAD, Situation.PAUSED) and intent is not None:
         return AskPeers(ranking.electorate(view)) if intents.wait_for(view, intent) == 0 else None
     failing = view.memory.start_failures >= 1 or view.settings.primary_start_timeout == 0
     if where is Situation.LAME and failing:
@@ -27,8 +27,10 @@ def upstream_history(view: View) -> ReadUpstreamHistory | None:
     """The leader's history, when mine may lie elsewhere: after a stop, or while I run without streaming."""
     where = situation(view)
     cluster = view.cluster
-    if cluster is None or cluster.leader is None or cluster.leader.name == view.me:
+    if cluster is None or cluster.leader is None:
         return None
+    if cluster.leader.name == view.me:
+        return _remote_history(view, where)
     upstream = follow_target.leader_upstream(view)
     leader = cluster.leader_member
     if upstream is None or leader is None or leader.role not in (Role.PRIMARY, Role.PROMOTED, "master", Role.STANDBY_LEADER):
@@ -39,3 +41,11 @@ def upstream_history(view: View) -> ReadUpstreamHistory | None:
         streaming = view.server.replication_state == "streaming" and view.server.timeline == leader.timeline
         return None if streaming else ReadUpstreamHistory(upstream)
     return None
+
+
+def _remote_history(view: View, where: Situation) -> ReadUpstreamHistory | None:
+    """A standby cluster's leader compares itself with the remote primary, in the same cases."""
+    upstream = remote.upstream(view)
+    stopped = where is Situation.LAME and (divergence.was_primary(view.server.control) or view.memory.start_failures)
+    unfed = where is Situation.STANDBY_LEAD and remote.unfed(view)
+    return ReadUpstreamHistory(upstream) if upstream is not None and (stopped or unfed) else None

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from pgctl.agent.core import facts, upkeep
+from pgctl.agent.core import cluster_facts, facts, standby_leader, upkeep
 from pgctl.agent.core.effects import MoveFence, ReleaseLease
 from pgctl.agent.core.table import Plan
 from pgctl.agent.core.view import View
@@ -14,6 +14,8 @@ def leave(view: View) -> Plan:
     seen = replace(view, memory=released.memory or view.memory)
     if facts.leader_is_me(view) and facts.primary(view):
         rest = upkeep.leading(seen)
+    elif facts.leader_is_me(view) and cluster_facts.in_office(view):
+        rest = standby_leader.keep(seen)
     elif facts.standby(view) and facts.leader_is_other(view):
         rest = upkeep.following(seen)
     else:

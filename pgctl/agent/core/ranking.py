@@ -5,7 +5,7 @@ both stand: creating the leader key decides. A member that does not answer is no
 replication the bound on loss is maximum_lag_on_failover.
 """
 
-from pgctl.agent.core import intents
+from pgctl.agent.core import intents, remote
 from pgctl.agent.core.effects import Peer
 from pgctl.agent.core.view import View
 from pgctl.model.lsn import lag
@@ -66,13 +66,15 @@ def bar(view: View) -> str:
     if cluster.sync.active and view.settings.synchronous and not cluster.sync.lists(view.me):
         return "not among the synchronous members"
     intent = cluster.intent
-    planned = intent is not None and intent.switchover and intents.wait_for(view, intent) == 0
+    standby_cluster = remote.section(view) is not None
+    planned = intent is not None and intent.switchover and intents.wait_for(view, intent) == 0 and not standby_cluster
     behind = lag(cluster.status.optime, server.lsn)
     if planned and behind and view.now - (view.memory.leaderless_since or view.now) < 2 * intents.GRACE:
         return f"{behind} bytes of the log that the leader wrote before it stepped down are missing"
     if behind > view.settings.maximum_lag_on_failover:
         return f"{behind} bytes behind the last leader's position, more than maximum_lag_on_failover"
-    if older_timeline(view) or (view.settings.check_timeline and server.timeline is None):
+    unsure = view.settings.check_timeline and server.timeline is None and not standby_cluster
+    if older_timeline(view) or unsure:
         return f"on timeline {server.timeline}, and the cluster is on {cluster.history.timeline}"
     return ""
 
@@ -80,7 +82,10 @@ def bar(view: View) -> str:
 def older_timeline(view: View) -> bool:
     """The cluster has moved to a later timeline than my server's.
 
-    Promoted from an older one it would open a second timeline of the same number, which nobody can tell apart.
+    Promoted from an older one it would open a second timeline of the same number, which nobody can tell apart. In a
+    standby cluster nobody is promoted, and timelines are the remote's (ha.md Y4).
     """
     timeline = view.server.timeline
+    if remote.section(view) is not None:
+        return False
     return view.cluster is not None and timeline is not None and timeline < view.cluster.history.timeline

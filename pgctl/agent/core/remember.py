@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from pgctl.agent.core import remote
 from pgctl.agent.core.job import Clone, Promote, Rebuild, Restart, Rewind, StartPrimary, StartStandby, Stop
 from pgctl.agent.core.memory import Memory
 from pgctl.agent.core.view import JobState, View
@@ -13,7 +14,8 @@ def update(view: View) -> Memory:
     """The memory with the store's, the server's and the job's news in it."""
     memory = _of_cluster(view, view.memory)
     hung = (memory.hung_since or view.now) if view.server.phase is Phase.HUNG else None
-    memory = replace(memory, hung_since=hung)
+    unfed = (memory.unfed_since or view.now) if remote.unfed(view) else None
+    memory = replace(memory, hung_since=hung, unfed_since=unfed)
     if view.job is not None and view.job.ended:
         memory = _of_job(view, view.job, memory)
     return memory

@@ -1,6 +1,6 @@
 """My member key, and the status document, as this view says they should be. Pure. Source: dcs.md 3.4 and 3.6."""
 
-from pgctl.agent.core import divergence, slots
+from pgctl.agent.core import divergence, remote, slots
 from pgctl.agent.core.job import Bootstrap, Clone, Job, Promote, Rebuild, Restart, Rewind, StartPrimary, StartStandby, Stop
 from pgctl.agent.core.view import View
 from pgctl.model.cluster import Status
@@ -58,6 +58,8 @@ def role(view: View) -> Role:
         return Role.UNINITIALIZED
     control = view.server.control
     leads = view.cluster is not None and view.cluster.leader_name == view.me
+    if leads and remote.section(view) is not None and not divergence.was_primary(control):
+        return Role.STANDBY_LEADER
     if phase is not Phase.STANDBY and leads and (control is None or divergence.was_primary(control)):
         return Role.PRIMARY
     return Role.DEMOTED if divergence.was_primary(control) else Role.REPLICA

@@ -1,11 +1,12 @@
-"""Which of twelve situations a view is: the first that holds picks the table.
+"""Which of thirteen situations a view is: the first that holds picks the table.
 
 Who leads splits three of them in two: what a leader does about a pause, a server that is gone or a cluster without a
-record has nothing in common with what others do.
+record has nothing in common with what others do. A standby cluster's leader keeps a standby, and so has a table of its own.
 """
 
 from enum import StrEnum
 
+from pgctl.agent.core import remote
 from pgctl.agent.core.view import View
 from pgctl.model.server import Phase
 
@@ -22,11 +23,12 @@ class Situation(StrEnum):
     UNRECORDED = "unrecorded"  # no leader, and no record of which cluster this is
     RACE = "race"  # no leader
     LEAD = "lead"  # I hold the lease
+    STANDBY_LEAD = "standby_lead"  # I hold the lease of a standby cluster
     FOLLOW = "follow"  # someone does
 
 
 def situation(view: View) -> Situation:
-    """Total: every view is exactly one of the twelve."""
+    """Total: every view is exactly one of the thirteen."""
     cluster = view.cluster
     if view.job is not None and not view.job.ended:
         return Situation.JOB
@@ -44,4 +46,6 @@ def situation(view: View) -> Situation:
         return Situation.LAME if leading else Situation.DOWN
     if cluster.leader is None:
         return Situation.RACE if known else Situation.UNRECORDED
-    return Situation.LEAD if leading else Situation.FOLLOW
+    if not leading:
+        return Situation.FOLLOW
+    return Situation.LEAD if remote.section(view) is None else Situation.STANDBY_LEAD

@@ -5,7 +5,7 @@ Level, not edge: each step compares what is with what should be, and is left out
 
 from dataclasses import replace
 
-from pgctl.agent.core import cluster_facts, follow_target, intents, report, slot_plan, slots
+from pgctl.agent.core import cluster_facts, follow_target, intents, remote, report, slot_plan, slots
 from pgctl.agent.core.effects import (
     Answer,
     CloseIntent,
@@ -67,17 +67,14 @@ def callback(view: View, memory: Memory, role: str) -> tuple[Effects, Memory]:
 
 def leading(view: View) -> Plan:
     """A leader with a running primary: repair the cluster's keys, keep slots, say where I am."""
-    cluster, server, memory = view.cluster, view.server, view.memory
+    cluster, memory = view.cluster, view.memory
     if cluster is None:
         return Plan(memory=memory)
     effects: list[Request[Answer]] = []
     guarded, memory = fence(view, memory, armed=not view.settings.pause)
     effects += guarded
-    if cluster.known_identifier is None and server.system_identifier:
-        effects.append(WriteInitialize(server.system_identifier, cluster.revision("initialize")))
-    if cluster.config is None and view.host.bootstrap is not None:
-        effects.append(WriteConfig(view.host.bootstrap, cluster.revision("config")))
-    effects += _fulfilled(view)
+    effects += recorded(view)
+    effects += fulfilled(view)
     configured, memory = conf(view, memory, follow_target.primary_conf(view))
     effects += configured
     change = slot_plan.plan(view, leading=True)
@@ -106,15 +103,21 @@ def history(view: View) -> Effects:
     return (WriteHistory(timeline, cluster.history, view.settings.max_timelines_history),)
 
 
-def _fulfilled(view: View) -> Effects:
+def recorded(view: View) -> Effects:
+    """The record of which cluster this is, and its settings, where they are missing: the leader repairs both."""
+    cluster, identifier, document = view.cluster, view.server.system_identifier, remote.document(view)
+    found: list[Request[Answer]] = []
+    if cluster is not None and cluster.known_identifier is None and identifier:
+        found.append(WriteInitialize(identifier, cluster.revision("initialize")))
+    if cluster is not None and cluster.config is None and document is not None:
+        found.append(WriteConfig(document, cluster.revision("config")))
+    return tuple(found)
+
+
+def fulfilled(view: View) -> Effects:
     """A switchover away from somebody else, now that I lead: done, or done with another candidate."""
     intent = intents.open_intent(view)
-    if (
-        view.cluster is None
-        or intent is None
-        or view.server.phase is not Phase.PRIMARY
-        or not cluster_facts.intent_fulfilled(view)
-    ):
+    if view.cluster is None or intent is None or not cluster_facts.intent_fulfilled(view):
         return ()
     other = intent.candidate not in (None, view.me)
     reason = f"{view.me} took over, not {intent.candidate}" if other else ""
@@ -156,6 +159,11 @@ def quiet(view: View) -> Plan:
 def add(plan: Plan, *effects: Request[Answer], **changes: object) -> Plan:
     """`plan` with further effects after its own, and with fields replaced."""
     return replace(plan, effects=(*plan.effects, *effects), **changes)  # type: ignore[arg-type]
+
+
+def guard(view: View) -> dict[str, Revision]:
+    """The keys a race is decided by, with the revisions that this view had."""
+    return {key: revision(view, key) for key in ("sync", "failover", "config", "initialize")}
 
 
 def revision(view: View, key: str) -> Revision:

@@ -101,7 +101,7 @@ SAMPLES: dict[str, Any] = {
     "guard": {}, "revision": Revision(0), "status": Status(), "stored": History(), "timeline": 2, "limit": 0,
     "value": "", "document": {}, "intent": Intent(), "reason": "", "member": Member(ME), "conf": Conf(),
     "plan": SlotPlan(), "action": "on_start", "role": "replica", "job": Stop(), "why": "", "armed": False,
-    "sync": SyncState(),
+    "sync": SyncState(), "arm": True,
 }  # fmt: skip
 
 
@@ -121,6 +121,11 @@ def test_taking_the_lead_sets_lease_and_fence(stand: Stand, take: Request[Answer
     assert stand.fence.told == [("arm", deadline, Seconds(2.0))]
     assert stand.hands.board.read().lease.held
     assert stand.universe.values()["leader"] == "a"
+
+
+def test_a_standby_leader_takes_the_lead_and_leaves_the_fence_open(stand: Stand) -> None:
+    assert stand.driver.perform(HoldLease(arm=False)) == APPLIED
+    assert stand.lease.read().held and stand.fence.told == []
 
 
 def test_the_lead_is_not_taken_without_a_fence(stand: Stand) -> None:

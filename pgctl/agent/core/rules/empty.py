@@ -13,6 +13,12 @@ EMPTY = (
     ),
     rule("empty.20", "the last try failed a moment ago: wait", [facts.too_soon], deeds.wait_for_retry),
     rule(
+        "empty.25",
+        "nobody ever made this standby cluster, and I may: copy the remote primary",
+        [facts.leaderless, cluster_facts.never_initialized, cluster_facts.may_bootstrap, cluster_facts.standby_cluster],
+        birth.copy_remote,
+    ),
+    rule(
         "empty.30",
         "nobody ever made this cluster, and I may: make it",
         [facts.leaderless, cluster_facts.never_initialized, cluster_facts.may_bootstrap],
@@ -30,6 +36,12 @@ EMPTY = (
         "somebody is making this cluster: wait for a leader",
         [cluster_facts.bootstrap_under_way],
         deeds.wait_soon,
+    ),
+    rule(
+        "empty.55",
+        "a standby cluster that nobody leads: copy the remote primary",
+        [facts.leaderless, cluster_facts.forsaken],
+        deeds.clone,
     ),
     rule("empty.60", "the leader cannot be copied from yet: wait for it", [facts.leader_is_other], deeds.wait_soon),
     rule("empty.90", "nothing to copy from: wait for a leader", [], birth.wait_for_origin),

@@ -1,6 +1,6 @@
 """I hold the lease and my server does not run: hand over, bring it back, or let somebody else lead."""
 
-from pgctl.agent.core import cluster_facts, deeds, facts
+from pgctl.agent.core import cluster_facts, deeds, facts, standby_leader
 from pgctl.agent.core.table import rule
 
 LAME = (
@@ -19,5 +19,18 @@ LAME = (
         deeds.release,
     ),
     rule("lame.25", "the last try failed a moment ago: wait", [facts.too_soon], deeds.wait_for_retry),
+    rule(
+        "lame.40",
+        "my data left the remote primary's branch: rewind it",
+        [facts.diverged, facts.rewindable],
+        deeds.rewind,
+    ),
+    rule(
+        "lame.50",
+        "this is a standby cluster now, and the primary is stopped: come back as its standby leader",
+        [cluster_facts.standby_cluster, facts.was_primary, facts.cleanly_stopped],
+        standby_leader.turn,
+    ),
+    rule("lame.60", "I lead a standby cluster: start", [cluster_facts.standby_cluster], standby_leader.start),
     rule("lame.90", "I lead and the server is gone: bring it back", [], deeds.bring_back),
 )

@@ -18,7 +18,7 @@ LEAD = (
     ),
     rule("lead.30", "the server does not answer: stop it", [facts.hung_too_long], deeds.stop_now),
     rule("lead.35", "the last try failed a moment ago: wait", [facts.standby, facts.too_soon], deeds.wait_for_retry),
-    rule("lead.40", "I lead and am still a standby: promote", [facts.standby, cluster_facts.promotable], deeds.promote),
+    rule("lead.40", "I lead and am still a standby: promote", [facts.standby], deeds.promote),
     rule("lead.50", "the server is on its way: wait", [facts.no_primary], deeds.wait_soon),
     rule(
         "lead.60",

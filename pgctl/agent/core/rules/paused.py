@@ -1,6 +1,6 @@
 """Pause, and I hold the lease. Nothing is started, stopped or demoted but by an order that says so."""
 
-from pgctl.agent.core import cluster_facts, deeds, facts, pause
+from pgctl.agent.core import cluster_facts, deeds, facts, pause, standby_leader
 from pgctl.agent.core.table import rule
 
 PAUSED = (
@@ -19,7 +19,7 @@ PAUSED = (
     rule(
         "paused.20",
         "the key names me from an earlier life: take it over",
-        [facts.unclaimed, facts.primary],
+        [facts.unclaimed, cluster_facts.in_office],
         deeds.reclaim,
     ),
     rule(
@@ -35,9 +35,15 @@ PAUSED = (
         deeds.step_aside,
     ),
     rule(
+        "paused.65",
+        "an order asks me to hand a standby cluster over: give the lead up",
+        [facts.standby, cluster_facts.standby_cluster, cluster_facts.intent_asks_me_to_leave],
+        standby_leader.give_up,
+    ),
+    rule(
         "paused.70",
-        "the key is mine and my server is no primary: give the lead up",
-        [facts.harmless],
+        "the key is mine and my server is not what a leader's is: give the lead up",
+        [cluster_facts.out_of_office],
         pause.release,
     ),
     rule("paused.75", "a restart was ordered", [facts.restart_ordered, facts.up], deeds.restart),

@@ -1,6 +1,6 @@
 """Nobody leads and my server runs: who should stand, and is it me?"""
 
-from pgctl.agent.core import cluster_facts, deeds, facts
+from pgctl.agent.core import cluster_facts, deeds, facts, standby_leader
 from pgctl.agent.core.table import rule
 
 RACE = (
@@ -9,6 +9,12 @@ RACE = (
         "a primary, and the cluster has moved on: stop",
         [facts.primary, cluster_facts.behind_history],
         deeds.stop_now,
+    ),
+    rule(
+        "race.17",
+        "a primary in a standby cluster: stop in order",
+        [facts.primary, cluster_facts.standby_cluster],
+        standby_leader.stand_down,
     ),
     rule("race.20", "a primary, and nobody leads: take the lead", [facts.primary], deeds.hold),
     rule(

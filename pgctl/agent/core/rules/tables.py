@@ -11,6 +11,7 @@ from pgctl.agent.core.rules.lead import LEAD
 from pgctl.agent.core.rules.paused import PAUSED
 from pgctl.agent.core.rules.race import RACE
 from pgctl.agent.core.rules.resting import RESTING
+from pgctl.agent.core.rules.standby_lead import STANDBY_LEAD
 from pgctl.agent.core.rules.unrecorded import UNRECORDED
 from pgctl.agent.core.situation import Situation
 from pgctl.agent.core.table import Rule
@@ -27,5 +28,6 @@ TABLES: dict[Situation, tuple[Rule, ...]] = {
     Situation.UNRECORDED: UNRECORDED,
     Situation.RACE: RACE,
     Situation.LEAD: LEAD,
+    Situation.STANDBY_LEAD: STANDBY_LEAD,
     Situation.FOLLOW: FOLLOW,
 }
