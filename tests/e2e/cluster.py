@@ -39,12 +39,17 @@ START = 90.0
 
 
 class Cluster:
-    """N members with their processes."""
+    """N members with their processes. `beside` another one: with its passwords, so that one can follow the other, and
+    with member names of its own.
+    """
 
     def __init__(self, directory: str, *, nodes: int = 3, dcs: str = "sqlite",
-                 settings: Mapping[str, object] = QUICK) -> None:
+                 settings: Mapping[str, object] = QUICK, beside: "Cluster | None" = None) -> None:
         self.clock = SystemClock()
         self.plan: Plan = replace(new_plan(directory, nodes, dcs, None), dcs_settings=settings)
+        if beside is not None:
+            members = tuple(replace(node, name=f"dr{place + 1}") for place, node in enumerate(self.plan.nodes))
+            self.plan = replace(self.plan, nodes=members, passwords=beside.plan.passwords, scope=f"{self.plan.scope}-dr")
         files.write_all(self.plan)
         self.agents: dict[str, subprocess.Popen[bytes]] = {}
         self.store: subprocess.Popen[bytes] | None = None
