@@ -127,7 +127,9 @@ class KubernetesObjects:
             except Refusal as error:
                 if error.code not in (404, 409):
                     raise refused(error) from error
-                thing, fresh = self.look(spot, end), True
+                before, thing, fresh = thing, self.look(spot, end), True
+                if thing is not None and thing == before:
+                    raise StoreUnreachable("Kubernetes is behind", detail=f"it shows a {spot.name} of the past") from error
         raise StoreUnreachable("Kubernetes is too busy", detail=f"others wrote {spot.name} each time before us")
 
     def overwrite(self, key: str, change: Change, end: Instant) -> Thing:

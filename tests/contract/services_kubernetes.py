@@ -24,7 +24,7 @@ from pgctl.model.cluster import Revision
 from pgctl.units import Seconds
 from tests.contract.services import Etcd, etcd_program, free_ports, wait_for
 
-HINT = "needs kube-apiserver: put one in PATH, or name it in PGCTL_KUBE_APISERVER"
+HINT = "needs kube-apiserver: make services SERVICES=kube-apiserver builds it in 8 minutes (or set PGCTL_KUBE_APISERVER)"
 LABELS = {"application": "pgctl"}
 CACHES = ("/var/cache/pgctl", os.path.expanduser("~/.cache/pgctl"))
 
@@ -65,7 +65,7 @@ class KubeApi:
             *(arguments or ("--authorization-mode=AlwaysAllow",)),
         ]
         self._process: subprocess.Popen[bytes] | None = None
-        self._context = ssl.create_default_context(cafile=str(file("ca.crt")))
+        self.context = ssl.create_default_context(cafile=str(file("ca.crt")))
 
     @property
     def port(self) -> int:
@@ -112,7 +112,7 @@ class KubeApi:
         body = None if document is None else json.dumps(document).encode()
         headers = {"Authorization": f"Bearer {token}", "Content-Type": kind}
         request = urllib.request.Request(self.url + path, body, headers, method=method)
-        with urllib.request.urlopen(request, timeout=timeout, context=self._context) as answer:
+        with urllib.request.urlopen(request, timeout=timeout, context=self.context) as answer:
             text = answer.read()
             return json.loads(text) if text.lstrip().startswith(b"{") else text
 
