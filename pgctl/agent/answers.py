@@ -15,6 +15,7 @@ from pgctl.agent.answers_orders import Accepted, Change
 from pgctl.agent.board import Notice
 from pgctl.agent.inbox import JSON, Reply
 from pgctl.model import codec, document
+from pgctl.model.failsafe import Ping
 from pgctl.rest import documents, schema
 from pgctl.units import Instant, Wall
 
@@ -51,7 +52,7 @@ def request(method: str, target: str, body: bytes | None = None) -> Request:
     return Request(method, "/" + path.lstrip("/"), first, body)
 
 
-def answer(asked: Request, notice: Notice, now: Instant, wall: Wall) -> Reply | Accepted:
+def answer(asked: Request, notice: Notice, now: Instant, wall: Wall) -> Reply | Accepted | Ping:
     """What this request gets. Access has been checked before."""
     if asked.changes:
         return answers_orders.judge(Change(asked.method, asked.head, asked.body, notice, now, wall))

@@ -12,9 +12,11 @@ from datetime import UTC, datetime
 from pgctl.agent import answers_status
 from pgctl.agent.board import Notice
 from pgctl.agent.inbox import Reply
-from pgctl.model import document
+from pgctl.model import document, failsafe
 from pgctl.model.cluster import Cluster
+from pgctl.model.failsafe import Ping
 from pgctl.model.intent import Intent
+from pgctl.model.member import Role
 from pgctl.model.objections import objections
 from pgctl.rest import schema
 from pgctl.units import Instant, Seconds, Wall, parse_bool, parse_seconds
@@ -53,8 +55,8 @@ class Refused(Exception):
         self.reply = Reply(status, text)
 
 
-def judge(change: Change) -> Reply | Accepted:
-    """A refusal, an answer that needs nobody, or an order."""
+def judge(change: Change) -> Reply | Accepted | Ping:
+    """A refusal, an answer that needs nobody, an order, or a promise that is asked for."""
     try:
         return _JUDGES[change.method, change.path](change)
     except Refused as refused:
@@ -240,17 +242,20 @@ def _cancel(change: Change) -> Accepted:
     return _accepted(change, None)
 
 
-def _failsafe(change: Change) -> Reply:
-    """Accepting means a promise not to race for a TTL. This member cannot make it yet, so it never accepts.
-
-    A primary that asks in vain steps down, which is safe.
-    """
-    if not change.notice.view.settings.failsafe_mode:
+def _failsafe(change: Change) -> Reply | Ping:
+    """The wish of a leader that cannot reach the store, unless it is known that it does not lead."""
+    notice = change.notice
+    if not notice.view.settings.failsafe_mode:
         return Reply(502, "failsafe_mode is disabled")
-    _object(change, required=True)
-    if answers_status.role(change.notice, change.now) == "primary":
+    ping = failsafe.read(_object(change, required=True))
+    if ping is None:
+        raise Refused(400, "name, conn_url and api_url are required")
+    if answers_status.role(notice, change.now) in (Role.PRIMARY, Role.PROMOTED):
         return Reply(500, "Running as a leader")
-    return Reply(502, "failsafe_mode is not supported by this member")
+    cluster = answers_status.known_cluster(notice, change.now)
+    if cluster is not None and cluster.leader_name not in (None, ping.name):
+        return Reply(500, f"the store says that {cluster.leader_name} leads")
+    return ping
 
 
 def _citus(change: Change) -> Reply:
@@ -263,7 +268,7 @@ def _sigterm(_: Change) -> Reply:
     return Reply(501, "Server does not support this operation")
 
 
-_JUDGES: Mapping[tuple[str, str], Callable[[Change], Reply | Accepted]] = {
+_JUDGES: Mapping[tuple[str, str], Callable[[Change], Reply | Accepted | Ping]] = {
     ("PATCH", schema.CONFIG): _config,
     ("PUT", schema.CONFIG): _config,
     ("POST", schema.RELOAD): _reload,

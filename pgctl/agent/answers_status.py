@@ -130,8 +130,17 @@ def _cluster(notice: Notice, now: Instant) -> dict[str, object]:
         body["pause"] = True
     if cluster is None or cluster.leader is None:
         body["cluster_unlocked"] = True
+    if failsafe_active(notice, now):
+        body["failsafe_mode_is_active"] = True
     body["dcs_last_seen"] = int(notice.cluster_wall or 0)
     return body
+
+
+def failsafe_active(notice: Notice, now: Instant) -> bool:
+    """This member leads without the store, or has promised such a leader not to stand."""
+    promise = notice.promise
+    promised = promise is not None and promise.ping is not None and now < promise.until
+    return promised or (notice.lease.failsafe and notice.lease.left(now) > 0)
 
 
 def explain(notice: Notice, now: Instant) -> dict[str, object]:
@@ -152,6 +161,7 @@ def explain(notice: Notice, now: Instant) -> dict[str, object]:
         "looked_age_s": round(max(0.0, now - notice.looked_at), 3),
         "job": _job(notice, now),
         "lease_left_s": round(notice.lease.left(now), 3),
+        "failsafe": failsafe_active(notice, now),
         "cut": view.cut,
         "server": str(view.server.phase),
         "problem": view.server.problem,

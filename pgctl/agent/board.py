@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from pgctl.agent.core.view import Decision, Host, Lease, View
 from pgctl.model.cluster import Cluster
+from pgctl.model.failsafe import Promise
 from pgctl.model.server import Phase, ServerState
 from pgctl.units import Instant, Wall
 
@@ -31,16 +32,18 @@ class Notice:
     cluster_at: Instant | None = None
     cluster_wall: Wall | None = None
     lease: Lease = Lease()
+    promise: Promise | None = None
 
 
 class Board:
-    """Written by `show`, `decide` (the loop) and `lease` (the heartbeat); read by anyone."""
+    """Written by `show`, `decide` (the loop), `lease` (the heartbeat) and `promise` (the REST server); read by anyone."""
 
     def __init__(self, scope: str, host: Host, now: Instant, wall: Wall) -> None:
         """A blank board: a server not yet looked at, a store not yet read."""
         blank = View(now, wall, host, ServerState(Phase.DOWN))
         self._notice = Notice(scope, blank, now, cycle_done_at=now, since=now)
         self._lease = Lease()
+        self._promise: Promise | None = None
 
     def show(self, view: View) -> None:
         """Puts up a view that is not yet decided on, so that peers who ask meanwhile get fresh positions."""
@@ -57,9 +60,13 @@ class Board:
         """Puts up what the heartbeat knows of the lease, which is newer than any view."""
         self._lease = lease
 
+    def promise(self, promise: Promise | None) -> None:
+        """Puts up what this member has promised a leader without the store."""
+        self._promise = promise
+
     def read(self) -> Notice:
         """All of it, as of now."""
-        return replace(self._notice, lease=self._lease)
+        return replace(self._notice, lease=self._lease, promise=self._promise)
 
 
 def _with_view(last: Notice, view: View) -> Notice:

@@ -11,16 +11,18 @@ import logging
 import re
 from typing import Any, TypeVar
 
-from pgctl.agent import store_effects
+from pgctl.agent import lead, store_effects
 from pgctl.agent.core.effects import (
     APPLIED,
     Answer,
+    AskMembers,
     AskPeers,
     CancelJob,
     HoldLease,
     MoveFence,
     Outcome,
     Peer,
+    Prolong,
     Quit,
     ReadCluster,
     ReadServer,
@@ -35,9 +37,8 @@ from pgctl.agent.core.effects import (
     WriteConf,
 )
 from pgctl.agent.core.job import Job, Restart
-from pgctl.agent.core.view import Lease, ShowView
+from pgctl.agent.core.view import ShowView
 from pgctl.agent.hands import Hands
-from pgctl.dcs.store import Applied
 from pgctl.errors import ServerError, StoreUnreachable
 from pgctl.model.cluster import Cluster
 from pgctl.model.settings import Settings
@@ -72,17 +73,11 @@ class Driver:
     def begin(self) -> None:
         """A cycle begins: its requests share a third of the TTL, a leader's end in time for an orderly stop."""
         lease, until = self._hands.lease.read(), self._hands.clock.now() + self._settings.ttl / 3
-        self._until = Instant(min(until, lease.deadline - 2 * self._margin(lease)) if lease.held else until)
+        self._until = Instant(min(until, lease.deadline - 2 * lead.margin(lease, self._settings)) if lease.held else until)
 
     def may_write(self) -> bool:
         """Whether a server may be made writable now. Any thread may ask."""
-        hands = self._hands
-        lease = hands.lease.read()
-        return lease.left(hands.clock.now()) >= self._margin(lease) and hands.fence.alive()
-
-    def _margin(self, lease: Lease) -> Seconds:
-        """By the TTL that was granted; the settings may have changed since."""
-        return Seconds(self._settings.margin if lease.margin is None else lease.margin)
+        return lead.may_write(self._hands, self._settings)
 
     def perform(self, request: Request[A]) -> A:
         """The answer to any request of a cycle."""
@@ -99,11 +94,15 @@ class Driver:
                 return hands.board.show(request.view)
             case AskPeers():
                 return self._ask_peers(request)
+            case AskMembers():
+                return lead.ask_members(self._hands, request, self._budget(self._answer_within()))
             case ReadUpstreamHistory():
                 return self._read_history(request)
-            case HoldLease() | ReclaimLease() | ReleaseLease():
-                return self._lead(request)
-            case StartJob() | CancelJob() | MoveFence() | Quit():
+            case HoldLease() | ReclaimLease():
+                return lead.take(hands, request, self._settings, self._budget())
+            case ReleaseLease():
+                return lead.release(hands, request, self._budget())
+            case StartJob() | CancelJob() | MoveFence() | Prolong() | Quit():
                 return self._order(request)
             case WriteConf() | SetSlots() | RunCallback():
                 return self._change_server(request)
@@ -115,21 +114,28 @@ class Driver:
         left = max(_LEAST, self._until - self._hands.clock.now())
         return Seconds(min(left, self._settings.retry_timeout if most is None else most))
 
+    def _answer_within(self) -> float:
+        """Seconds that another member has for its answer."""
+        return 1.0 if self._settings.ttl <= 10 else 2.0
+
     # --- readings -----------------------------------------------------------------------------------------------------
 
     def _read_cluster(self) -> Cluster | Unreadable:
         try:
-            cluster = self._hands.store.read(budget=self._budget())
+            cluster = self._hands.store.read(budget=self._reading())
         except StoreUnreachable as error:
             return Unreadable(str(error))
         self._settings = cluster.settings
         self._note(self._hands.store.notes)
         if cluster.config is not None:
             self._hands.server.use_dynamic(cluster.settings.postgresql)
-        if self._hands.lease.read().held and not (cluster.leader and cluster.leader.mine):
-            log.warning("the leader key no longer hangs on this agent's lease")
-            self._drop_lead()
+        lead.compare(self._hands, cluster.leader)
         return cluster
+
+    def _reading(self) -> Seconds:
+        """A leader that may have to ask the members keeps half of the cycle's time for that."""
+        asks = self._settings.failsafe_mode and self._hands.lease.read().held
+        return self._budget(min(self._settings.retry_timeout, self._settings.ttl / 6) if asks else None)
 
     def _note(self, notes: tuple[str, ...]) -> None:
         """What is wrong in the store, once for each change."""
@@ -138,16 +144,12 @@ class Driver:
                 log.warning("in the store: %s", note)
         self._noted = notes
 
-    def _drop_lead(self) -> None:
-        self._hands.lease.give_up()
-        self._hands.board.lease(self._hands.lease.read())
-
     def _ask_peers(self, request: AskPeers) -> tuple[Peer, ...]:
-        budget = self._budget(1.0 if self._settings.ttl <= 10 else 2.0)
+        budget = self._budget(self._answer_within())
         found = self._hands.client.status(request.members, budget=budget, optional=request.optional)
         return tuple(
             Peer(peer.name, peer.reachable, peer.primary, peer.lsn, peer.timeline, peer.tags, peer.watchdog_failed,
-                 peer.looked, peer.problem)
+                 peer.looked, peer.failsafe, peer.problem)
             for peer in found
         )  # fmt: skip
 
@@ -158,48 +160,18 @@ class Driver:
             log.debug("the history of %s cannot be asked: %s", request.upstream.name, error)
             return None
 
-    # --- the lead -----------------------------------------------------------------------------------------------------
-
-    def _lead(self, request: HoldLease | ReclaimLease | ReleaseLease) -> Answer:
-        if isinstance(request, ReleaseLease):
-            return self._release(request)
-        if not self._hands.fence.alive():
-            return Answer(Outcome.REJECTED, "the fence process is not alive")
-        store, name, ttl, budget = self._hands.store, self._hands.name, Seconds(self._settings.ttl), self._budget()
-        taken: list[Applied] = []
-        if isinstance(request, HoldLease):
-            guard = request.guard
-            answer = store_effects.written(lambda: store.hold_leader(name, ttl=ttl, guard=guard, budget=budget), taken)
-        else:
-            revision = request.revision
-            answer = store_effects.written(lambda: store.reclaim_leader(name, revision, ttl=ttl, budget=budget), taken)
-        if not taken:
-            return answer
-        deadline = taken[0].deadline or self._hands.lease.session
-        lease = self._hands.lease.hold(deadline, self._settings.margin)
-        if request.arm:
-            self._hands.fence.arm(deadline, self._margin(lease))
-        self._hands.board.lease(lease)
-        return answer
-
-    def _release(self, request: ReleaseLease) -> Answer:
-        """After a lost answer, too, the lead counts as given up: others may have it by now."""
-        budget = self._budget()
-        answer = store_effects.written(lambda: self._hands.store.release_leader(request.revision, budget=budget))
-        if answer.outcome is not Outcome.REJECTED:
-            self._drop_lead()
-        return answer
-
     # --- jobs, fence, process -----------------------------------------------------------------------------------------
 
-    def _order(self, request: StartJob | CancelJob | MoveFence | Quit) -> Answer:
+    def _order(self, request: StartJob | CancelJob | MoveFence | Prolong | Quit) -> Answer:
         match request:
             case StartJob(job):
                 return self._start(job)
             case CancelJob(why):
                 self._hands.jobs.cancel(why)
             case MoveFence(armed):
-                return self._move_fence(armed)
+                return lead.move_fence(self._hands, self._settings, armed=armed)
+            case Prolong():
+                return lead.prolong(self._hands, request)
             case Quit(reason):
                 self.quitting = reason
         return APPLIED
@@ -209,16 +181,6 @@ class Driver:
             return Answer(Outcome.REJECTED, "lease has less than the margin left, or the fence is not alive")
         refusal = self._hands.jobs.start(job)
         return Answer(Outcome.REJECTED, refusal) if refusal else APPLIED
-
-    def _move_fence(self, armed: bool) -> Answer:
-        fence, lease = self._hands.fence, self._hands.lease.read()
-        if not armed:
-            fence.disarm()
-        elif lease.left(self._hands.clock.now()) <= 0:
-            return Answer(Outcome.REJECTED, "there is no lease to guard")
-        else:
-            fence.arm(lease.deadline, self._margin(lease))
-        return APPLIED
 
     # --- the server ---------------------------------------------------------------------------------------------------
 

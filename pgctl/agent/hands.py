@@ -6,6 +6,7 @@ from pgctl.agent.board import Board
 from pgctl.agent.fence import Fence
 from pgctl.agent.jobs import Jobs
 from pgctl.agent.lease import LeaseCell
+from pgctl.agent.promise import PromiseCell
 from pgctl.clock import Clock
 from pgctl.dcs.cluster_store import ClusterStore
 from pgctl.postgresql.server import Server
@@ -21,6 +22,7 @@ class Hands:
     client: Client
     jobs: Jobs
     lease: LeaseCell
+    promise: PromiseCell
     fence: Fence
     board: Board
     clock: Clock

@@ -1,6 +1,7 @@
 """The thread that renews the lease, apart from the cycle: it drives `core.heartbeat`, and moves the fence.
 
-Law. Each renewal that the store confirmed moves the fence; no other one moves it further, and one that asks for a lowered
+Law. Each renewal that the store confirmed moves the fence (while the lead rests on the store: `lease`); no other one moves
+it further, and one that asks for a lowered
 TTL pulls it in before it is sent: the store may apply it and the answer be lost. The fence's sign that the agent is alive is
 given whether or not renewals work, but only while the loop turns: an agent whose loop is stuck is as good as frozen.
 """
@@ -135,7 +136,7 @@ class Heartbeat:
         before, held = self._lease.session, self._lease.read().held
         if self._lease.lose(token):
             self._board.lease(self._lease.read())
-            if held:
+            if held and not self._lease.read().held:
                 log.warning("the lease is lost: %s", reason)
             if before:
                 self._bell.ring()

@@ -9,6 +9,9 @@ a token before it sends, and what it brings back counts only while the token doe
 in order, and the last one counts even where it is shorter: the TTL may have been lowered. A lead whose deadline has passed
 is never brought back by a renewal: what was renewed may be a new lease, which carries the member key alone. Only the
 store can tell, so the key has to be read, and taken over, first.
+
+A lead that goes on by the members' promises (`prolong`) is deaf to renewals for the same reason, and to their refusal,
+for the store may have dropped the lease by now: `session` follows them, the lead does not, until the key is taken again.
 """
 
 import threading
@@ -62,7 +65,7 @@ class LeaseCell:
             if not self._lease.held or deadline >= self._lease.deadline:
                 return None
             self._session = min(self._session, deadline)
-            self._lease = Lease(True, deadline, margin)
+            self._lease = Lease(True, deadline, margin, self._lease.failsafe)
             return self._lease
 
     def extend(self, token: int, deadline: Instant, now: Instant, margin: float | None = None) -> Lease:
@@ -70,7 +73,7 @@ class LeaseCell:
         with self._lock:
             if token == self._token:
                 self._session = deadline
-                if self._lease.held:
+                if self._lease.held and not self._lease.failsafe:
                     lapsed = now >= self._lease.deadline
                     self._lease = NOTHING if lapsed else Lease(True, deadline, margin)
                     self._token += lapsed
@@ -83,8 +86,19 @@ class LeaseCell:
                 return False
             self._token += 1
             self._session = Instant(0)
-            self._lease = NOTHING
+            if not self._lease.failsafe:
+                self._lease = NOTHING
             return True
+
+    def prolong(self, deadline: Instant, now: Instant, margin: float) -> Lease | None:
+        """Every member has promised not to lead before `deadline`. None: too late, the fence has begun to act."""
+        with self._lock:
+            last = self._lease
+            if last.left(now) < (margin if last.margin is None else last.margin):
+                return None
+            self._token += 1
+            self._lease = Lease(True, max(deadline, last.deadline), margin, failsafe=True)
+            return self._lease
 
     def give_up(self) -> None:
         """The leader key is no longer mine; my other keys still hang on the lease."""

@@ -1,4 +1,6 @@
-"""From a request to its reply: access, then the board's answer, or an order and the wait for its reply.
+"""From a request to its reply: access, then the board's answer, an order and the wait for its reply, or a promise.
+
+A promise to a leader without the store is made here and not by the loop, which may itself be waiting for the store.
 
 Works in the REST server's event loop and never blocks it. Knows no socket and no HTTP.
 """
@@ -16,9 +18,11 @@ from pgctl.agent.answers_orders import Accepted
 from pgctl.agent.board import Board
 from pgctl.agent.inbox import Inbox, Order, Reply
 from pgctl.agent.member_addresses import MemberAddresses
+from pgctl.agent.promise import PromiseCell
 from pgctl.agent.rest_wire import Style
 from pgctl.clock import Clock
 from pgctl.config.sections import RestSection
+from pgctl.model.failsafe import Ping
 from pgctl.rest import schema
 from pgctl.units import Instant
 
@@ -45,12 +49,13 @@ class Front:
 class Reception:
     """All but `front` is fixed for life; everything but `front` is used from the event loop's thread only."""
 
-    def __init__(self, front: Front, board: Board, inbox: Inbox, clock: Clock, loop: asyncio.AbstractEventLoop,
-                 spawn: Callable[[Callable[[], None]], None]) -> None:
+    def __init__(self, front: Front, board: Board, inbox: Inbox, promise: PromiseCell, clock: Clock,
+                 loop: asyncio.AbstractEventLoop, spawn: Callable[[Callable[[], None]], None]) -> None:
         self.front = front
         self.clock = clock
         self._board = board
         self._inbox = inbox
+        self._promise = promise
         self._loop = loop
         self._members = MemberAddresses(loop, clock, spawn)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -102,8 +107,22 @@ class Reception:
         outcome = answers.answer(asked, self._board.read(), now, self.clock.wall())
         if isinstance(outcome, Reply):
             answered(outcome)
+        elif isinstance(outcome, Ping):
+            answered(self._promised(outcome))
         else:
             self._order(asked, outcome, now, answered)
+
+    def _promised(self, ping: Ping) -> Reply:
+        """Counted from now, which is after the leader sent it."""
+        now, view = self.clock.now(), self._board.read().view
+        until = Instant(now + max(view.settings.ttl, ping.ttl))
+        refusal = self._promise.accept(ping, until, self.clock.now)
+        if refusal:
+            log.warning("a promise not to lead was refused to %s: %s", ping.name, refusal)
+            return Reply(500, refusal)
+        self._board.promise(self._promise.read())
+        lsn = view.server.lsn
+        return Reply(200, schema.ACCEPTED, headers={} if lsn is None else {schema.POSITION: str(int(lsn))})
 
     def _order(self, asked: Request, accepted: Accepted, now: Instant, answered: Answered) -> None:
         """Into the inbox. The first who replies is heard: the loop, or the clock."""

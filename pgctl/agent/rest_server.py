@@ -17,6 +17,7 @@ from pgctl.agent import listener, rest_wire
 from pgctl.agent.access import Asker
 from pgctl.agent.board import Board
 from pgctl.agent.inbox import Inbox, Reply
+from pgctl.agent.promise import PromiseCell
 from pgctl.agent.reception import Front, Reception
 from pgctl.agent.rest_reader import Reader, Turn
 from pgctl.clock import Clock, SystemClock
@@ -35,12 +36,13 @@ _MOST = 400
 class RestServer:
     """Listens from `start` to `stop`. The board is read and the inbox filled, both from this server's own thread."""
 
-    def __init__(self, section: RestSection, board: Board, inbox: Inbox, clock: Clock | None = None, *,
-                 slowest: float = SLOWEST) -> None:
+    def __init__(self, section: RestSection, board: Board, inbox: Inbox, promise: PromiseCell, clock: Clock | None = None,
+                 *, slowest: float = SLOWEST) -> None:
         self.slowest = slowest
         self.connections: dict[Connection, None] = {}
         self.loop = asyncio.SelectorEventLoop()
-        self.reception = Reception(Front.of(section), board, inbox, clock or SystemClock(), self.loop, _spawn)
+        self.reception = Reception(Front.of(section), board, inbox, promise, clock or SystemClock(), self.loop,
+                                   _spawn)
         self._sockets: list[socket.socket] = []
         self._servers: list[asyncio.Server] = []
         self._thread = threading.Thread(target=self._run, name="rest", daemon=True)

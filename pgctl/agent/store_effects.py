@@ -49,8 +49,8 @@ def perform(hands: Hands, request: Request[Any], ttl: Seconds, budget: Seconds) 
             return written(lambda: store.delete_initialize(expect=revision, budget=budget))
         case WriteConfig(document, revision):
             return written(lambda: store.write_config(document, expect=revision, budget=budget))
-        case WriteFailsafe(members):
-            return written(lambda: store.write_failsafe(members, budget=budget))
+        case WriteFailsafe(members, revision):
+            return written(lambda: store.write_failsafe(members, expect=revision, budget=budget))
         case CloseIntent(_, revision, reason):
             if reason:
                 log.warning("the switchover or failover is closed: %s", reason)

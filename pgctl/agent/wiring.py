@@ -1,7 +1,8 @@
 """The agent put together, brought up, run and ended: what is constructed, and in which order. Holds no logic of its own.
 
-Order of coming up: the run directory and the fence, so that what an earlier life left is guarded; the heartbeat, so that
-the fence sees this life; the name check; the REST server; the watcher; the loop. Going down: the other way round.
+Order of coming up: the run directory and the fence, so that what an earlier life left is guarded; what that promised; the
+heartbeat, so that the fence sees this life; the name check; the REST server; the watcher; the loop. Going down: the other
+way round.
 """
 
 import logging
@@ -23,6 +24,7 @@ from pgctl.agent.jobs import Jobs
 from pgctl.agent.lease import LeaseCell
 from pgctl.agent.loop import Loop
 from pgctl.agent.orders import Orders
+from pgctl.agent.promise import FileRecord, PromiseCell
 from pgctl.agent.rest_server import RestServer
 from pgctl.agent.watcher import Watcher
 from pgctl.clock import SystemClock
@@ -64,12 +66,14 @@ class Agent:
         self._inbox = Inbox(self.bell)
         fence = Fence(section.run_dir, configuration.postgres.data_dir)
         jobs = Jobs(server, bootstrap, clock, self.bell, lambda: self._driver.may_write())
-        self.hands = Hands(store, server, client, jobs, LeaseCell(), fence, board, clock, section.name)
+        lease = LeaseCell()
+        promise = PromiseCell(lease, FileRecord(section.run_dir))
+        self.hands = Hands(store, server, client, jobs, lease, promise, fence, board, clock, section.name)
         self._driver = Driver(self.hands, settings)
         self._orders = Orders(store, client, clock, section.name, self.reload)
         self._heartbeat = Heartbeat(store, self.hands.lease, fence, board, self.bell, clock, settings)
         self._watcher = Watcher(store, self.bell, clock)
-        self._rest = RestServer(configuration.rest, board, self._inbox, clock)
+        self._rest = RestServer(configuration.rest, board, self._inbox, promise, clock)
         self._loop = Loop(self.hands, self._driver, self._orders, self._inbox, self.bell, self._heartbeat,
                           self._watcher, host, self.reload)
 
@@ -87,6 +91,8 @@ class Agent:
         if found.armed:
             left = found.deadline - self.hands.clock.now()
             log.info("took over the fence of an earlier life  armed=yes left=%.1fs", left)
+        self.hands.promise.begin(self.hands.clock.now())
+        self.hands.board.promise(self.hands.promise.read())
         self._heartbeat.start()
         self._refuse_twin()
         self._rest.start()

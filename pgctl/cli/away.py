@@ -19,7 +19,10 @@ BUDGET = Seconds(2.0)
 
 
 def ask(call: Call) -> Mapping[str, object] | None:
-    """The cluster's document from the agent whose address is in the configuration; None without one or an answer."""
+    """The cluster's document from the agent whose address is in the configuration; None without one or an answer.
+
+    An agent that cannot read the store either says 503 with what it read last.
+    """
     api_url = call.configuration().api_url
     if not api_url:
         return None
@@ -30,7 +33,8 @@ def ask(call: Call) -> Mapping[str, object] | None:
         return None
     finally:
         client.close()
-    return answer.document if answer.status == 200 else None
+    found = answer.document
+    return found if answer.status in (200, 503) and found is not None and "members" in found else None
 
 
 def addresses(found: Mapping[str, object]) -> dict[str, str]:

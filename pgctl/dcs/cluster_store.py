@@ -90,8 +90,8 @@ class ClusterStore:
     def write_history(self, history: History, *, budget: Seconds) -> Answer:
         return self._store.put(keys.HISTORY, codec.write_history(history), budget=budget)
 
-    def write_failsafe(self, members: Mapping[str, str], *, budget: Seconds) -> Answer:
-        return self._store.put(keys.FAILSAFE, codec.write_failsafe(members), budget=budget)
+    def write_failsafe(self, members: Mapping[str, str], *, expect: Revision, budget: Seconds) -> Answer:
+        return self._store.put(keys.FAILSAFE, codec.write_failsafe(members), expect=expect, budget=budget)
 
     def write_events(self, events: Sequence[Mapping[str, object]], *, expect: Revision | None = None,
                      budget: Seconds) -> Answer:

@@ -94,7 +94,7 @@ TABLE: tuple[Row, ...] = (
     Row("synchronous_mode", Kind.SYNC, "keep synchronous standbys, and promote only them", later=True),
     Row("synchronous_mode_strict", Kind.FLAG, "block commits when there is no synchronous standby", later=True),
     Row("synchronous_node_count", Kind.COUNT, "how many synchronous standbys to keep", 1, later=True),
-    Row("failsafe_mode", Kind.FLAG, "stay primary without the store while all members answer", later=True),
+    Row("failsafe_mode", Kind.FLAG, "stay primary without the store while all members agree"),
     Row("pause", Kind.FLAG, "maintenance: touch nothing, do not fail over"),
     Row("standby_cluster", Kind.STANDBY, "follow a primary outside this cluster"),
     Row("member_slots_ttl", Kind.SECONDS, "how long the slot of a member that went away is kept; 0: not at all", 0),

@@ -33,6 +33,11 @@ CITUS: Final = "/citus"
 MPP: Final = "/mpp"
 SIGTERM: Final = "/sigterm"
 
+ACCEPTED: Final = "Accepted"
+"""The body of the only answer to `POST /failsafe` that is consent."""
+POSITION: Final = "lsn"
+"""The header of that answer with the member's position in bytes."""
+
 CHANGES: Final = frozenset({
     ("PATCH", CONFIG), ("PUT", CONFIG), ("POST", RESTART), ("DELETE", RESTART), ("POST", RELOAD),
     ("POST", REINITIALIZE), ("POST", SWITCHOVER), ("DELETE", SWITCHOVER), ("POST", FAILOVER), ("POST", FAILSAFE),
@@ -52,7 +57,8 @@ class PeerStatus:
 
     `reachable`: it answered with positions, as a race needs; a member whose server is down answers without, and then
     `body` is not empty. `primary`: it says that a primary is alive there. `looked` False: a pgctl member that has not
-    yet seen that the leader is gone, so its positions may be stale. `version` is the server's, as a number;
+    yet seen that the leader is gone, so its positions may be stale. `failsafe`: it leads without the store, or has
+    promised such a leader not to stand. `version` is the server's, as a number;
     `software` what the member says of itself.
     """
 
@@ -68,6 +74,7 @@ class PeerStatus:
     tags: Tags = Tags()
     watchdog_failed: bool = False
     looked: bool = True
+    failsafe: bool = False
     version: int = 0
     software: str = ""
     problem: str = ""
@@ -105,6 +112,7 @@ def read_status(name: str, text: str) -> PeerStatus:
         tags=tags.read(document.mapping(body.get("tags")) or {}),
         watchdog_failed=document.flag(body.get("watchdog_failed")),
         looked="pgctl" not in body or document.flag(body.get("cluster_unlocked")),
+        failsafe=document.flag(body.get("failsafe_mode_is_active")),
         version=document.integer(body.get("server_version")) or 0,
         software=document.text(software.get("version")) or "",
         problem=problem,

@@ -246,9 +246,10 @@ class Cluster:
             return self.query(name, "SELECT pg_is_in_recovery()") == [(False,)]
         return False
 
-    def pgctl(self, *arguments: str, timeout: float = 60.0) -> "subprocess.CompletedProcess[str]":
-        """Runs the command line on this cluster."""
-        command = [sys.executable, "-m", "pgctl.cli.main", "-c", self.plan.ctl_file, *arguments]
+    def pgctl(self, *arguments: str, timeout: float = 60.0, on: str = "") -> "subprocess.CompletedProcess[str]":
+        """Runs the command line on this cluster; with the configuration of the member it runs `on`, if on any."""
+        file = self.plan.agent_file(self.plan.node(on)) if on else self.plan.ctl_file
+        command = [sys.executable, "-m", "pgctl.cli.main", "-c", file, *arguments]
         return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False,
                               stdin=subprocess.DEVNULL)
 

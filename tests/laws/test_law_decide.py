@@ -2,7 +2,7 @@
 
 from hypothesis import given, settings
 
-from pgctl.agent.core import decide, needs, remote
+from pgctl.agent.core import decide, failsafe, needs, remote
 from pgctl.agent.core import effects as e
 from pgctl.agent.core import job as j
 from pgctl.agent.core.rules.tables import TABLES
@@ -27,6 +27,7 @@ def test_deciding_is_total_and_repeatable(view: View) -> None:
     assert view.now <= first.wake_at <= view.now + view.settings.loop_wait
     needs.peers(view)
     needs.upstream_history(view)
+    failsafe.question(view)
 
 
 @MANY
@@ -45,7 +46,28 @@ def test_a_promotion_comes_with_the_lease(view: View) -> None:
         if isinstance(job, j.Promote | j.StartPrimary):
             takes = any(isinstance(effect, e.HoldLease) for effect in decision.effects)
             mine = view.cluster is not None and view.cluster.leader_name == view.me and view.lease.held
-            assert takes or mine
+            agreed = view.cluster is None and view.round is not None and not view.round.refused and view.lease.held
+            assert takes or mine or agreed
+
+
+@MANY
+@given(views())
+def test_who_has_promised_not_to_stand_does_not(view: View) -> None:
+    """INV7 and E12: a standby bound by a promise, or not named in `/failsafe`, does not ask for the key."""
+    named = view.cluster.failsafe if view.cluster and view.settings.failsafe_mode else None
+    bound = failsafe.promised(view) > 0 or (named is not None and view.me not in named)
+    if bound and view.server.phase is Phase.STANDBY:
+        assert not any(isinstance(effect, e.HoldLease) for effect in decide.decide(view).effects)
+
+
+@MANY
+@given(views())
+def test_only_a_round_that_all_accepted_prolongs_the_lead(view: View) -> None:
+    """INV6."""
+    for effect in decide.decide(view).effects:
+        if isinstance(effect, e.Prolong):
+            assert view.cluster is None and view.round is not None and not view.round.refused
+            assert effect.deadline == view.round.sent + view.settings.ttl
 
 
 @MANY

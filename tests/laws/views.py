@@ -11,6 +11,7 @@ from pgctl.agent.core import remember
 from pgctl.agent.core.memory import Memory
 from pgctl.agent.core.view import Host, JobState, Lease, Order, ReinitOrder, RestartOrder, View
 from pgctl.model.cluster import Cluster, Leader, Revision, Status
+from pgctl.model.failsafe import Ping, Promise
 from pgctl.model.history import History, HistoryLine
 from pgctl.model.intent import Intent
 from pgctl.model.lsn import Lsn
@@ -45,6 +46,7 @@ settings = st.builds(
     synchronous_mode=st.sampled_from(tuple(SyncMode)),
     check_timeline=st.booleans(),
     standby_cluster=st.sampled_from((None, None, StandbyCluster("10.9.9.9"), StandbyCluster(restore_command="cp"))),
+    failsafe_mode=st.booleans(),
     primary_start_timeout=st.sampled_from((0.0, 300.0)),
 )
 members = st.builds(
@@ -91,6 +93,7 @@ peers = st.builds(
     tags=tags,
     watchdog_failed=st.booleans(),
     looked=st.booleans(),
+    failsafe=st.booleans(),
 )
 
 
@@ -111,6 +114,7 @@ def clusters(draw: st.DrawFn) -> Cluster:
         sync=draw(st.sampled_from((SyncState(), SyncState("a", ("b",)), SyncState("c", ("a",))))),
         intent=draw(st.none() | intents),
         history=draw(histories),
+        failsafe=draw(st.sampled_from((None, {"a": "http://a"}, {"a": "http://a", "b": "http://b", "c": "http://c"}))),
     )
 
 
@@ -171,6 +175,19 @@ line_histories = st.builds(
 )
 
 
+promises = st.builds(
+    Promise,
+    until=st.sampled_from((NOW - 60, NOW - 5, NOW + 9)).map(Instant),
+    ping=st.none() | st.builds(Ping, name=names, conn_url=st.just("x"), api_url=st.just("x")),
+)
+rounds = st.builds(
+    e.Round,
+    sent=st.just(Instant(NOW - 0.1)),
+    accepted=st.sampled_from(((), (("b", None),))),
+    refused=st.sampled_from(((), (("c", "no answer"),))),
+)
+
+
 @st.composite
 def views(draw: st.DrawFn) -> View:
     """A view with its memory brought up to date, as the cycle does."""
@@ -184,6 +201,8 @@ def views(draw: st.DrawFn) -> View:
         rebuild_allowed=draw(st.booleans()),
     )
     held = draw(st.booleans())
+    until = Instant(NOW + draw(st.sampled_from((-1.0, 0.5, 4.0, 27.0)))) if held else Instant(0)
+    lease = Lease(held, until, failsafe=held and draw(st.booleans()))
     view = View(
         Instant(NOW),
         Wall(WALL),
@@ -193,7 +212,9 @@ def views(draw: st.DrawFn) -> View:
         peers=draw(st.none() | st.lists(peers, max_size=2, unique_by=lambda peer: peer.name).map(tuple)),
         upstream_history=draw(st.none() | line_histories),
         job=draw(st.none() | job_states),
-        lease=Lease(held, Instant(NOW + draw(st.sampled_from((-1.0, 0.5, 4.0, 27.0)))) if held else Instant(0)),
+        lease=lease,
+        promise=draw(st.none() | promises),
+        round=draw(st.none() | rounds),
         order=draw(orders),
         memory=draw(memories),
     )

@@ -4,6 +4,7 @@
 me b  bootstrap  nofailover  priority 2        who I am, and my tags
 cluster  ttl 30  pause  optime 0/5000000  timeline 3  initialize 7000000000000000001  identifier none
         remote 10.9.9.9  [slot s]  archive       a standby cluster: its remote primary, by stream or by archive
+cluster  failsafe a,b  |  cluster  unreadable  the mode is on, and whom `/failsafe` names
 leader a [mine]                                no line: nobody leads
 member a  primary  [state running]  timeline 3  lsn 0/50  [nofailover] [clonefrom] [noaddress]
 server standby  timeline 3  lsn 0/50  streaming  control "shut down"  rewind  silent 20
@@ -17,6 +18,8 @@ slot b  [at 0/50]  [active] [xmin] [lost] [failover] [synced] [temporary]  [logi
 permanent feed  [logical app pgoutput]  [for standby]     in the setting `slots`
 ignore name x  plugin y                        a matcher of `ignore_slots`
 told  b 0/50  c 0/60                           positions in /status;  retained b c: names there
+promise  b 12  |  promise  unknown 5           to whom, seconds left; unknown: an agent that began so long ago
+round  agreed b,c  refused d                   what members said to me, who lead without the store
 memory  leaderless 3  handover b  failures 2  retry 5  rewind-failed  rebuilds 3  former a  fence armed  unfed 90
 => race.85  nobody I must hear from is missing, and nobody is ahead of me
    HoldLease; StartJob promote
@@ -32,6 +35,7 @@ from pgctl.agent.core.memory import Memory
 from pgctl.agent.core.view import Host, JobState, Lease, Order, ReinitOrder, RestartOrder, View
 from pgctl.model import lsn as lsns
 from pgctl.model.cluster import Cluster, Leader, Revision, Status
+from pgctl.model.failsafe import Ping, Promise
 from pgctl.model.history import History, HistoryLine
 from pgctl.model.intent import Intent
 from pgctl.model.lsn import Lsn
@@ -107,6 +111,8 @@ class Draft:
     peers: list[e.Peer] | None = None
     upstream_history: TimelineHistory | None = None
     lease: Lease = Lease()
+    promise: Promise | None = None
+    round: e.Round | None = None
     job: JobState | None = None
     order: Order | None = None
     memory: Memory = Memory()
@@ -131,6 +137,8 @@ def read(lines: list[str]) -> View:
         upstream_history=draft.upstream_history,
         history_asked=draft.upstream_history is not None,
         lease=draft.lease,
+        promise=draft.promise,
+        round=draft.round,
         job=draft.job,
         order=draft.order,
     )
@@ -175,6 +183,7 @@ def cluster(draft: Draft, words: Words) -> None:
         check_timeline=words.flag("check_timeline"),
         primary_start_timeout=300 if start is None else start,
         member_slots_ttl=float(words.value("slots_ttl", "1800")),
+        failsafe_mode=bool(words.value("failsafe")),
     )
     initialize: str | None = words.value("initialize", IDENTIFIER)
     initialize = {"none": None, "empty": ""}.get(str(initialize), initialize)
@@ -189,7 +198,8 @@ def cluster(draft: Draft, words: Words) -> None:
         status=Status(words.lsn("optime") or Lsn(0)),
         history=History(lines, True),
         sync=SyncState(standbys.split(",")[0], tuple(standbys.split(",")[1:])) if standbys else SyncState(),
-        revisions={"initialize": Revision(3), "config": Revision(4), "sync": Revision(5)},
+        failsafe={name: "http://10.0.0.1:8008/patroni" for name in words.value("failsafe").split(",") if name} or None,
+        revisions={"initialize": Revision(3), "config": Revision(4), "sync": Revision(5), "failsafe": Revision(6)},
     )
 
 
@@ -325,6 +335,7 @@ def peer(draft: Draft, words: Words) -> None:
         primary=words.flag("primary"),
         lsn=words.lsn() or Lsn(0),
         looked=not words.flag("stale"),
+        failsafe=words.flag("failsafe"),
         tags=tags(words),
     )
     draft.peers = [*(draft.peers or []), found]
@@ -343,7 +354,21 @@ def history(draft: Draft, words: Words) -> None:
 
 
 def lease(draft: Draft, words: Words) -> None:
-    draft.lease = Lease(True, Instant(NOW + float(words.first())))
+    draft.lease = Lease(True, Instant(NOW + float(words.first())), failsafe=words.flag("failsafe"))
+
+
+def promise(draft: Draft, words: Words) -> None:
+    name = words.first()
+    words.used.add(1)
+    seconds = float(words.words[1])
+    ping = None if name == "unknown" else Ping(name, "postgres://10.0.0.1:5432/postgres", "http://10.0.0.1:8008/patroni")
+    draft.promise = Promise(Instant(NOW + seconds if ping else NOW - seconds), ping)
+
+
+def round_(draft: Draft, words: Words) -> None:
+    agreed, refused = (tuple(filter(None, words.value(name).split(","))) for name in ("agreed", "refused"))
+    draft.round = e.Round(Instant(NOW - 0.5), tuple((name, Lsn(0)) for name in agreed),
+                          tuple((name, "no answer") for name in refused))  # fmt: skip
 
 
 def intent(draft: Draft, words: Words) -> None:
@@ -400,6 +425,8 @@ READERS = {
     "nopeers": nopeers,
     "history": history,
     "lease": lease,
+    "promise": promise,
+    "round": round_,
     "intent": intent,
     "job": job,
     "order": order,

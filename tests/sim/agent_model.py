@@ -14,6 +14,7 @@ from pgctl.agent.core.memory import Memory
 from pgctl.agent.core.view import Decision, Host, Lease, Order, View
 from pgctl.agent.lease import LeaseCell
 from pgctl.agent.loop import Backoff
+from pgctl.agent.promise import PromiseCell
 from pgctl.dcs.cluster_store import ClusterStore
 from pgctl.dcs.inproc import InprocStore
 from pgctl.model import settings as settings_table
@@ -36,6 +37,7 @@ class Agent:
         self.frozen_until = self.stuck_until = 0.0
         self.settings, _ = settings_table.read(node.bootstrap)
         self.cell = LeaseCell()
+        self.promise = PromiseCell(self.cell, node.disk)
         self.memory = Memory(settings=self.settings)
         self.shown: View | None = None
         self.decision: Decision | None = None
@@ -53,6 +55,7 @@ class Agent:
 
     def start(self) -> None:
         self.fence.start()
+        self.promise.begin(Instant(self.now))
         self.fence.tick()
         self._heartbeat.start()
         self.ring()
@@ -60,6 +63,13 @@ class Agent:
     @property
     def now(self) -> float:
         return float(self.node.world.now)
+
+    @property
+    def failsafe_active(self) -> bool:
+        """As its status says it."""
+        promise, lease = self.promise.read(), self.cell.read()
+        promised = promise is not None and promise.ping is not None and self.now < promise.until
+        return promised or (lease.failsafe and lease.left(Instant(self.now)) > 0)
 
     def margin(self, lease: Lease) -> float:
         return self.settings.margin if lease.margin is None else lease.margin
@@ -123,7 +133,7 @@ class Agent:
         host = Host(name, f"postgres://{name}:5432/postgres", f"http://{name}:8008/patroni", "4.1.0", self.node.tags,
                     bootstrap=self.node.bootstrap)  # fmt: skip
         start = CycleStart(Instant(self.now), self.node.world.clock.wall(), host, self.memory, self.cell.read(),
-                           self.jobs.look(), self.order)  # fmt: skip
+                           self.jobs.look(), self.order, self.promise.read())  # fmt: skip
         self._step(start, cycle(start), None)
 
     def _step(self, start: CycleStart, running: Cycle, answer: object) -> None:

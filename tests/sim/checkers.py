@@ -8,7 +8,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from tests.sim.record import Closed, Followed, Handed, JobStarted, LeadLost, Opened, Record, SetFree, Struck
+from tests.sim.record import (
+    Attempted,
+    Closed,
+    Followed,
+    Handed,
+    JobStarted,
+    LeadLost,
+    Opened,
+    Prolonged,
+    Promised,
+    Record,
+    SetFree,
+    Struck,
+)
 
 ORDERED_IN_PAUSE = {"paused.60", "paused.75", "resting.40", "resting.75", "resting.80", "resting.85"}
 """Rules that do what an order says, or bring back the server that an order stopped."""
@@ -166,12 +179,45 @@ def log_kept(record: Record) -> Seen:
                 yield f"{server.member} keeps the log for {member} from {kept}, who has {have[member]}"
 
 
+def members_agreed(record: Record) -> Seen:
+    """INV6: who leads on without the store does so for no longer than every member has promised that might take the key."""
+    promised: dict[str, float] = {}
+    for event in record.events:
+        match event:
+            case Promised(member=member, until=until):
+                promised[member] = max(until, promised.get(member, 0.0))
+            case Prolonged(at=at, member=member, until=until, named=named):
+                if member not in named:
+                    yield f"at {at:.3f} {member} leads on, and is not in /failsafe"
+                for other in sorted(named - {member}):
+                    if promised.get(other, 0.0) < until:
+                        yield f"at {at:.3f} {member} leads on until {until:.3f} without a promise of {other}"
+            case _:
+                pass
+
+
+def promises_kept(record: Record) -> Seen:
+    """INV7: who has promised a leader without the store not to stand neither asks for the key nor is promoted."""
+    promised: dict[str, float] = {}
+    for event in record.events:
+        match event:
+            case Promised(member=member, until=until):
+                promised[member] = max(until, promised.get(member, 0.0))
+            case Attempted(at=at, member=member) | Opened(at=at, member=member, how="promoted"):
+                if at < promised.get(member, 0.0):
+                    yield f"at {at:.3f} {member} stands in spite of a promise until {promised[member]:.3f}"
+            case _:
+                pass
+
+
 CHECKERS: dict[str, Callable[[Record], Seen]] = {
     "one writable": one_writable,
     "same branch": same_branch,
     "nofailover": nofailover_honoured,
     "lease": lease_believed,
     "pause": pause_respected,
+    "agreed": members_agreed,
+    "promises": promises_kept,
     "acknowledged": acknowledged_kept,
     "healed": healed,
     "log kept": log_kept,

@@ -14,8 +14,9 @@ from pgctl.model import history
 from pgctl.model.cluster import Cluster
 from pgctl.model.server import Phase, ServerState
 from pgctl.units import Instant, Seconds
+from tests.sim import failsafe_model
 from tests.sim.postgres_model import Server
-from tests.sim.record import Handed, SetFree
+from tests.sim.record import Attempted, Handed, SetFree
 
 LEAST = 0.5
 RELOAD = 0.2
@@ -54,6 +55,10 @@ class DriverModel:
                 reply(None)
             case e.AskPeers():
                 self._ask_peers(request, reply)
+            case e.AskMembers():
+                failsafe_model.ask(agent, request, self._budget(self._answer_within()), reply)
+            case e.Prolong():
+                reply(failsafe_model.prolong(agent, request))
             case e.ReadUpstreamHistory(upstream):
                 agent.later(pause, lambda: reply(self._history(upstream.name)))
             case e.HoldLease() | e.ReclaimLease() | e.ReleaseLease():
@@ -65,6 +70,9 @@ class DriverModel:
             case _:
                 self._write(request, reply)
 
+    def _answer_within(self) -> float:
+        return 1.0 if self._agent.settings.ttl <= 10 else 2.0
+
     def _look(self) -> ServerState:
         server: Server = self._node.server
         return server.look(self._world.replication.senders(server))
@@ -72,14 +80,18 @@ class DriverModel:
     # --- the store --------------------------------------------------------------------------------------------------
 
     def _read(self, reply: Reply) -> None:
-        agent, budget = self._agent, self._budget()
+        agent, settings = self._agent, self._agent.settings
+        asks = settings.failsafe_mode and agent.cell.read().held
+        budget = self._budget(min(settings.retry_timeout, settings.ttl / 6) if asks else None)
 
         def answered(found: Cluster | None) -> None:
             if found is None:
                 reply(e.Unreadable("no answer"))
                 return
             agent.settings = found.settings
-            if agent.cell.read().held and not (found.leader and found.leader.mine):
+            lease, leader = agent.cell.read(), found.leader
+            promised = lease.failsafe and (leader is None or leader.name == self._node.name)
+            if lease.held and not promised and not (leader and leader.mine):
                 agent.cell.give_up()
             reply(found)
 
@@ -106,18 +118,28 @@ class DriverModel:
         if not agent.fence.alive():
             reply(e.Answer(e.Outcome.REJECTED, "the fence process is not alive"))
             return
+        bound = agent.promise.attempt(Instant(agent.now))
+        if bound:
+            reply(e.Answer(e.Outcome.REJECTED, bound))
+            return
+        self._world.note(Attempted(agent.now, name))
+
+        def answered(answer: e.Answer) -> None:
+            agent.promise.attempted()
+            reply(answer)
 
         def taken(applied: Applied) -> None:
+            self._node.took_lead()
             lease = agent.cell.hold(applied.deadline or agent.cell.session, agent.settings.margin)
             if request.arm:
                 self._arm(lease.deadline, agent.margin(lease))
 
         if isinstance(request, e.HoldLease):
             guard = request.guard
-            self._send(lambda: store.hold_leader(name, ttl=ttl, guard=guard, budget=NOTHING), reply, taken)
+            self._send(lambda: store.hold_leader(name, ttl=ttl, guard=guard, budget=NOTHING), answered, taken)
         else:
             revision = request.revision
-            self._send(lambda: store.reclaim_leader(name, revision, ttl=ttl, budget=NOTHING), reply, taken)
+            self._send(lambda: store.reclaim_leader(name, revision, ttl=ttl, budget=NOTHING), answered, taken)
 
     def _release(self, request: e.ReleaseLease, reply: Reply) -> None:
         agent = self._agent
@@ -141,6 +163,8 @@ class DriverModel:
                 self._send(lambda: store.write_status(status, budget=NOTHING), reply)
             case e.WriteSync(sync, revision):
                 self._send(lambda: store.write_sync(sync, expect=revision, budget=NOTHING), reply)
+            case e.WriteFailsafe(members, revision):
+                self._send(lambda: store.write_failsafe(members, expect=revision, budget=NOTHING), reply)
             case e.WriteInitialize(value, revision):
                 self._send(lambda: store.write_initialize(value, expect=revision, budget=NOTHING), reply)
             case e.DeleteInitialize(revision):
@@ -164,7 +188,7 @@ class DriverModel:
 
     def _ask_peers(self, request: e.AskPeers, reply: Reply) -> None:
         """All at once; who is silent costs the whole budget, unless he was optional."""
-        budget = self._budget(1.0 if self._agent.settings.ttl <= 10 else 2.0)
+        budget = self._budget(self._answer_within())
         silent = [name for name, _ in request.members if name not in request.optional and self._node.silent(name)]
         wait = budget if silent else self._world.random.uniform(0.002, 0.05)
         asked = self._world.random.uniform(0.001, 0.02)

@@ -62,6 +62,7 @@ class Injector:
             "cut store": lambda: self._span(node, "cut_from_store", lasts, True, False),
             "cut store from all": self._each(lambda each: self._span(each, "cut_from_store", lasts, True, False)),
             "cut link": lambda: self._cut(frozenset((node.name, act.other)), lasts),
+            "cut way": lambda: self._cut_way((node.name, act.other), lasts),
             "lose replies": lambda: self._span(node, "lose_replies", lasts, 0.5 if act.number > 10 else 1.0, 0.0),
             "late requests": lambda: self._span(node, "late_requests", lasts, 12.0, 0.0),
             "freeze fence": lambda: self._freeze_fence(node, min(lasts, FENCE_MOST)),
@@ -133,6 +134,10 @@ class Injector:
         self._world.cut_links.add(link)
         self._world.at(lasts, lambda: self._world.cut_links.discard(link))
 
+    def _cut_way(self, way: tuple[str, str], lasts: float) -> None:
+        self._world.cut_ways.add(way)
+        self._world.at(lasts, lambda: self._world.cut_ways.discard(way))
+
     # --- orders -----------------------------------------------------------------------------------------------------
 
     def _next(self) -> int:
@@ -174,6 +179,7 @@ class Injector:
         """Everything works again, and whoever is gone comes back."""
         self._world.tell("everything heals")
         self._world.cut_links.clear()
+        self._world.cut_ways.clear()
         self._configure(pause=False)
         for node in self._nodes.values():
             node.cut_from_store, node.fail_jobs, node.host_up, node.server.hung = False, False, True, False

@@ -33,7 +33,7 @@ class Act:
         return self.kind in modes.ORDERS
 
     def __str__(self) -> str:
-        extra = f" {self.other}" if self.kind == "cut link" else f" {self.number:g}" if self.kind == "ttl" else ""
+        extra = {"cut link": f" {self.other}", "cut way": f" {self.other}", "ttl": f" {self.number:g}"}.get(self.kind, "")
         return f"{self.at:7.2f}  {self.kind} {self.member}{extra}  {self.lasts:.1f}s"
 
 

@@ -45,11 +45,12 @@ TABLE: Mapping[Mode, Row] = {
     Mode.SYNCHRONOUS: Row({"synchronous_mode": True}, counts=(1, 1, 2)),
     Mode.STRICT: Row({"synchronous_mode": True, "synchronous_mode_strict": True}, counts=(1, 1, 2)),
     Mode.QUORUM: Row({"synchronous_mode": "quorum"}, counts=(1, 1, 2)),
-    Mode.FAILSAFE: Row({"failsafe_mode": True}, more=("cut store from all", "cut store from all", "cut store", "cut link")),
+    Mode.FAILSAFE: Row({"failsafe_mode": True}, more=("cut store from all", "cut store from all", "cut store",
+                                                          "cut link", "cut way", "kill agent", "late requests")),
     Mode.STANDBY: Row({"standby_cluster": {"host": "remote", "port": 5432}}),
     Mode.PAUSE: Row(more=("pause", "restart", "switchover", "failover", "reinitialize"), first="pause"),
 }
-LIVE = (Mode.ASYNCHRONOUS, Mode.PAUSE)
+LIVE = (Mode.ASYNCHRONOUS, Mode.PAUSE, Mode.FAILSAFE)
 """Modes that every run plays: their rules are there."""
 
 

@@ -6,11 +6,13 @@ Agent and fence can each be killed or frozen; the server can crash and hang; the
 from dataclasses import dataclass
 
 from pgctl.agent.core.effects import Peer
+from pgctl.agent.core.view import Lease
 from pgctl.model.cluster import Revision
 from pgctl.model.lsn import Lsn
 from pgctl.model.member import MemberName, Tags
 from pgctl.model.server import Phase
 from tests.sim.agent_model import Agent
+from tests.sim.failsafe_model import Disk
 from tests.sim.fence_model import FenceModel
 from tests.sim.postgres_model import Server
 from tests.sim.record import Closed, LeadLost, Opened, SetFree
@@ -26,6 +28,10 @@ class Mutation:
     """Deeds that can make the server writable do not ask for the lease."""
     boast: float = 0.0
     """Seconds that the heartbeat adds to each renewal."""
+    forgetful: bool = False
+    """What an agent promised a leader without the store is not known to its next life."""
+    presumptuous: bool = False
+    """A leader without the store takes silence for consent."""
 
 
 SOUND = Mutation()
@@ -39,6 +45,7 @@ class Node:
         self.bootstrap, self.mutation = bootstrap, mutation
         self.server = world.servers.setdefault(name, Server(name, self._opened, self._closed))
         self.fence = FenceModel(self, broken=mutation.unfenced)
+        self.disk = Disk(forgetful=mutation.forgetful)
         self.agent: Agent | None = None
         self.peers: dict[str, Node] = {}
         self.host_up = True
@@ -104,6 +111,7 @@ class Node:
         self.server.lose_tail()
         self.server.crash("lost")
         self.fence.lose()
+        self.disk.lose()
         self.host_up = False
 
     def _opened(self, server: Server, how: str) -> None:
@@ -129,15 +137,28 @@ class Node:
             return Peer(name, False, problem="no answer")
         server, cluster = agent.shown.server, agent.shown.cluster
         return Peer(name, server.lsn is not None, server.phase is Phase.PRIMARY, server.lsn or Lsn(0), server.timeline,
-                    other.tags, looked=cluster is None or cluster.leader is None)  # fmt: skip
+                    other.tags, looked=cluster is None or cluster.leader is None,
+                    failsafe=agent.failsafe_active)  # fmt: skip
 
     # --- the leader key ---------------------------------------------------------------------------------------------
 
     def released(self, revision: Revision) -> None:
         self._released.add(revision)
 
+    def _believed(self) -> Lease:
+        """The lead that my agent believes in, if it does."""
+        lease = self.agent.cell.read() if self.agent is not None and self.alive else Lease()
+        return lease if lease.left(self.world.clock.now()) > 0 else Lease()
+
     def key_gone(self, revision: Revision) -> None:
-        """The store let my leader key go: by then I must not have believed in it, unless I gave it up."""
-        lease = self.agent.cell.read() if self.agent is not None else None
-        if lease is not None and self.alive and revision not in self._released and lease.left(self.world.clock.now()) > 0:
+        """The store let my leader key go: by then I must not have believed in it, unless I gave it up or was promised it."""
+        lease = self._believed()
+        if lease.held and not lease.failsafe and revision not in self._released:
             self.world.note(LeadLost(self.world.now, self.name, lease.deadline))
+
+    def took_lead(self) -> None:
+        """The store has told me that the key is mine: nobody else may lead by what members promised."""
+        for other in self.peers.values():
+            lease = other._believed()
+            if lease.failsafe:
+                self.world.note(LeadLost(self.world.now, other.name, lease.deadline))

@@ -105,7 +105,34 @@ class End:
     servers: tuple[Standing, ...]
 
 
-Event = Opened | Closed | SetFree | Followed | JobStarted | LeadLost | Handed | Struck
+@dataclass(frozen=True, slots=True)
+class Promised:
+    """A member promised a leader without the store not to attempt the leader key before `until`."""
+
+    at: float
+    member: str
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Attempted:
+    """A member asked for the leader key, or for its transfer to its present lease."""
+
+    at: float
+    member: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prolonged:
+    """A leader without the store leads on until `until`; `named` are those that `/failsafe` names in truth."""
+
+    at: float
+    member: str
+    until: float
+    named: frozenset[str]
+
+
+Event = Promised | Attempted | Prolonged | Opened | Closed | SetFree | Followed | JobStarted | LeadLost | Handed | Struck
 
 
 @dataclass

@@ -10,6 +10,7 @@ import pytest
 from tests.sim import generators
 from tests.sim.generators import LEADER, Act, Plan
 from tests.sim.history import run
+from tests.sim.modes import Mode
 from tests.sim.node import SOUND, Mutation
 
 
@@ -32,10 +33,33 @@ def stuck_restart(seed: int) -> Plan:
     return Plan(5.0, "", acts)
 
 
+def forgotten_promise(seed: int) -> Plan:
+    """The store is gone for the leader; a member is started anew right after its promise, and then the leader freezes."""
+    acts = (
+        Act(10.0, "cut store", LEADER, 60.0),
+        *(Act(24.0 + seed / 4, "restart agent", name, 0.2) for name in ("a", "b", "c")),
+    )
+    return Plan(15.0, "", acts, Mode.FAILSAFE)
+
+
+def silent_members(seed: int) -> Plan:
+    """The leader reaches neither the store nor one of the members, which reach the store."""
+    acts = (
+        Act(10.0, "cut store", LEADER, 40.0),
+        Act(10.0, "cut link", LEADER, 40.0, "b"),
+        Act(10.0, "cut link", LEADER, 40.0, "c"),
+        Act(10.0, "cut link", LEADER, 40.0, "a"),
+    )
+    return Plan(15.0, "", acts, Mode.FAILSAFE)
+
+
 MUTATIONS = [
     pytest.param(Mutation(unfenced=True), frozen_agents, "one writable", id="without a fence"),
     pytest.param(Mutation(reckless=True), stuck_restart, "one writable", id="without asking for the lease"),
     pytest.param(Mutation(boast=10.0), cut_leaders, "lease", id="believing a longer lease"),
+    pytest.param(Mutation(forgetful=True), forgotten_promise, "promises", id="forgetting a promise"),
+    pytest.param(Mutation(presumptuous=True), silent_members, "agreed", id="taking silence for consent"),
+    pytest.param(Mutation(presumptuous=True), silent_members, "one writable", id="taking silence for consent, again"),
 ]
 SEEDS = 12
 
@@ -48,7 +72,7 @@ def test_a_broken_guard_is_found(mutation: Mutation, plan: Callable[[int], Plan]
 
 
 @pytest.mark.sim
-@pytest.mark.parametrize("plan", [frozen_agents, stuck_restart, cut_leaders])
+@pytest.mark.parametrize("plan", [frozen_agents, stuck_restart, cut_leaders, forgotten_promise, silent_members])
 def test_the_same_histories_break_nothing_with_sound_guards(plan: Callable[[int], Plan]) -> None:
     for seed in range(SEEDS):
         assert not run(seed, plan(seed), SOUND).violations

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pgctl.dcs.inproc import Universe
+from pgctl.model import codec
 from pgctl.units import Instant, Seconds, Wall
 from tests.sim.postgres_model import Server
 from tests.sim.record import Event, Record
@@ -41,6 +42,7 @@ class World:
     record: Record = field(default_factory=Record)
     servers: dict[str, Server] = field(default_factory=dict)
     cut_links: set[frozenset[str]] = field(default_factory=set)
+    cut_ways: set[tuple[str, str]] = field(default_factory=set)
     effects_left: int = 0
     """After so many effects more, whoever does the last of them dies; 0: nobody does."""
 
@@ -84,6 +86,15 @@ class World:
 
     def note(self, event: Event) -> None:
         self.record.events.append(event)
+
+    def reaches(self, one: str, other: str) -> bool:
+        """Whether what `one` sends comes to `other`; a way may be cut in one direction."""
+        return self.linked(one, other) and (one, other) not in self.cut_ways
+
+    def named_in_failsafe(self) -> frozenset[str]:
+        """Whom `/failsafe` names in truth."""
+        row = self.universe.rows.get("failsafe")
+        return frozenset(codec.read_failsafe(row.value) or ()) if row is not None else frozenset()
 
     def linked(self, one: str, other: str) -> bool:
         return not self.cut_links or frozenset((one, other)) not in self.cut_links

@@ -1,6 +1,6 @@
 """Named yes-or-no questions about the cluster, its intents and the race for the lead. See `facts`."""
 
-from pgctl.agent.core import facts, follow_target, intents, ranking, remote
+from pgctl.agent.core import facts, failsafe, follow_target, intents, ranking, remote
 from pgctl.agent.core.view import View
 from pgctl.model.member import Role, State
 
@@ -128,6 +128,11 @@ def primary_alive(view: View) -> bool:
     return any(peer.reachable and peer.primary for peer in view.peers or ())
 
 
+def led_without_store(view: View) -> bool:
+    """I have promised a leader that cannot reach the store not to stand, or a member that answers has."""
+    return failsafe.promised(view) > 0 or any(peer.reachable and peer.failsafe for peer in view.peers or ())
+
+
 def somebody_unheard(view: View) -> bool:
     return view.peers is None or bool(ranking.unheard(view))
 
@@ -159,7 +164,8 @@ def electable(view: View) -> bool:
     intent = intents.open_intent(view)
     planned = intent is not None and intent.switchover
     missing = planned and lacks_final_wal(view) and not standby_cluster(view)
-    return not view.host.tags.nofailover and not missing and not behind_history(view)
+    free = not led_without_store(view) and not failsafe.left_out(view)
+    return free and not view.host.tags.nofailover and not missing and not behind_history(view)
 
 
 # --- the standby cluster --------------------------------------------------------------------------------------------

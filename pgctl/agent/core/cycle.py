@@ -8,11 +8,12 @@ from collections.abc import Generator
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from pgctl.agent.core import decide, needs, remember
+from pgctl.agent.core import decide, failsafe, needs, remember
 from pgctl.agent.core.effects import Answer, Outcome, ReadCluster, ReadServer, Request, Unreadable
 from pgctl.agent.core.memory import Memory
 from pgctl.agent.core.view import Decision, Host, JobState, Lease, Order, ShowView, View
 from pgctl.model.cluster import Cluster
+from pgctl.model.failsafe import Promise
 from pgctl.units import Instant, Wall
 
 A = TypeVar("A")
@@ -30,6 +31,7 @@ class CycleStart:
     lease: Lease = Lease()
     job: JobState | None = None
     order: Order | None = None
+    promise: Promise | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +68,14 @@ def cycle(start: CycleStart) -> Cycle:
         job=start.job,
         lease=start.lease,
         order=start.order,
+        promise=start.promise,
         memory=start.memory,
     )
     view = replace(view, memory=remember.update(view))
     yield from ask(ShowView(view))
+    members = failsafe.question(view)
+    if members is not None:
+        view = replace(view, round=(yield from ask(members)))
     question = needs.peers(view)
     if question is not None:
         view = replace(view, peers=(yield from ask(question)))
@@ -85,5 +91,14 @@ def cycle(start: CycleStart) -> Cycle:
 
 
 def _unsure(view: View, decision: Decision) -> Decision:
-    """After a cut nothing that the effects would have done is taken as done: the next cycle compares afresh."""
-    return replace(decision, memory=replace(view.memory, conf=None, fence_armed=None, last_rule=decision.rule))
+    """After a cut nothing that the effects would have done is taken as done: the next cycle compares afresh.
+
+    But for `/failsafe`: whoever may have been written into it has to be asked.
+    """
+    before, after = view.memory, decision.memory
+    tried = dict(before.failsafe_tried)
+    if after.failsafe is not before.failsafe:
+        tried |= after.failsafe or {}
+    memory = replace(before, conf=None, fence_armed=None, last_rule=decision.rule, failsafe_tried=tried,
+                     failsafe_at=after.failsafe_at)  # fmt: skip
+    return replace(decision, memory=memory)

@@ -14,6 +14,7 @@ from typing import ClassVar, Generic, TypeVar
 from pgctl.agent.core.job import Job
 from pgctl.model.cluster import Cluster, Revision, Status
 from pgctl.model.conf import Conf, SlotPlan, Upstream
+from pgctl.model.failsafe import Ping
 from pgctl.model.history import History
 from pgctl.model.intent import Intent
 from pgctl.model.lsn import Lsn
@@ -21,6 +22,7 @@ from pgctl.model.member import Member, Tags
 from pgctl.model.server import ServerState
 from pgctl.model.sync import SyncState
 from pgctl.model.timeline import TimelineHistory
+from pgctl.units import Instant
 
 A = TypeVar("A")
 
@@ -74,6 +76,8 @@ class Peer:
     tags: Tags = Tags()
     watchdog_failed: bool = False
     looked: bool = True
+    failsafe: bool = False
+    """It leads without the store, or has promised such a leader not to stand."""
     problem: str = ""
 
 
@@ -105,6 +109,26 @@ class ReadUpstreamHistory(Request[TimelineHistory | None]):
     """The timeline history of a server we are to follow; None when it cannot be asked."""
 
     upstream: Upstream
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What members said when a leader without the store asked all of them at once, `sent` at this instant.
+
+    `accepted`: (name, its position in bytes or None); `refused`: (name, why), the silent ones among them.
+    """
+
+    sent: Instant
+    accepted: tuple[tuple[str, Lsn | None], ...] = ()
+    refused: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AskMembers(Request[Round]):
+    """Asks each (name, api_url) at once to let me lead on for a TTL; an answer after the budget is none."""
+
+    members: tuple[tuple[str, str], ...]
+    ping: Ping
 
 
 # --- effects on the store -------------------------------------------------------------------------------------------
@@ -182,7 +206,10 @@ class WriteConfig(Request[Answer]):
 
 @dataclass(frozen=True, slots=True)
 class WriteFailsafe(Request[Answer]):
+    """`/failsafe`: whom a leader without the store must ask, name → api_url."""
+
     members: Mapping[str, str]
+    revision: Revision
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +267,17 @@ class MoveFence(Request[Answer]):
     """Armed: the fence follows the lease's deadline. Not armed: it leaves the server alone (a standby, or pause)."""
 
     armed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Prolong(Request[Answer]):
+    """Every member has promised not to lead before `deadline`: until then my lead goes on without the store.
+
+    Moves the lease cell and all guards; refused when the lease is over by my own clock, or the fence has begun to act.
+    """
+
+    deadline: Instant
+    margin: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,11 @@ def too_soon(view: View) -> bool:
     return view.now < view.memory.retry_at
 
 
+def coming(view: View) -> bool:
+    """It starts, or is to be started again in a moment."""
+    return starting(view) or (stopped(view) and too_soon(view))
+
+
 def start_keeps_failing(view: View) -> bool:
     return view.memory.start_failures >= MAX_STARTS
 
@@ -90,18 +95,30 @@ def leader_is_other(view: View) -> bool:
 
 
 def unclaimed(view: View) -> bool:
-    """The key names me, and by my own clock I hold nothing: it is from an earlier life, or an answer was lost."""
-    return leader_is_me(view) and not view.lease.held
+    """The key names me, and by my own clock I hold nothing: it is from an earlier life, or an answer was lost.
+
+    Or I led on without the store, and do not know on which lease the key is.
+    """
+    return leader_is_me(view) and (not view.lease.held or view.lease.failsafe)
 
 
 def lease_lost(view: View) -> bool:
-    """Known not to be mine: the store names nobody or another, or my own clock has run out."""
-    return view.lease.left(view.now) <= 0 or (view.cluster is not None and not leader_is_me(view))
+    """Known not to be mine: the store names nobody or another, or my own clock has run out.
+
+    A lead that rests on the members' promises outlives the key: nobody else may take it.
+    """
+    gone = leader_is_other(view) or (leaderless(view) and not view.lease.failsafe)
+    return view.lease.left(view.now) <= 0 or gone
 
 
 def lease_nearly_out(view: View) -> bool:
     """Renewals have failed for so long that stopping in order must begin now."""
     return view.lease.left(view.now) < 2 * view.margin
+
+
+def members_agree(view: View) -> bool:
+    """Every member that could take the lead has just promised not to (`core.failsafe`)."""
+    return view.cluster is None and view.round is not None and not view.round.refused
 
 
 # --- jobs and orders ------------------------------------------------------------------------------------------------

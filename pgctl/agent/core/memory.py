@@ -3,9 +3,10 @@
 Nothing that must survive a restart lives here; that lives in the store or in the data directory.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pgctl.model.cluster import Status
+from pgctl.model.cluster import Revision, Status
 from pgctl.model.conf import Conf
 from pgctl.model.member import Member
 from pgctl.model.settings import Settings
@@ -46,4 +47,10 @@ class Memory:
     """The role that callbacks were last told."""
     slots_seen: tuple[tuple[str, Instant], ...] = field(default=())
     """Member slot name → when its member was last registered (for retention)."""
+    failsafe: Mapping[str, str] | None = None
+    """`/failsafe` as it is in the store, once I have written it in this lead; None before that."""
+    failsafe_tried: Mapping[str, str] = field(default_factory=dict)
+    """Whom writes of mine named whose answer is not known: they may be in it, too."""
+    failsafe_at: Revision | None = None
+    """The revision that my last write of it was made upon; None: not yet written in this lead."""
     last_rule: str = ""

@@ -5,7 +5,7 @@ both stand: creating the leader key decides. A member that does not answer is no
 replication the bound on loss is maximum_lag_on_failover.
 """
 
-from pgctl.agent.core import intents, remote
+from pgctl.agent.core import failsafe, intents, remote
 from pgctl.agent.core.effects import Peer
 from pgctl.agent.core.view import View
 from pgctl.model.lsn import lag
@@ -16,14 +16,13 @@ HEARING_GRACE = 1.0
 
 
 def electorate(view: View) -> tuple[tuple[str, str], ...]:
-    """(name, api_url) of the members to hear: those of the last view with a leader and those of this one, but me."""
+    """(name, api_url) of the members to hear: of the last view with a leader, of this one, and in `/failsafe`; but me."""
     known = {member.name: member for member in view.memory.known_members}
     known.update({member.name: member for member in view.cluster.members} if view.cluster else {})
-    return tuple(
-        (name, member.api_url)
-        for name, member in sorted(known.items())
-        if name != view.me and member.api_url and not member.tags.nofailover
-    )
+    heard = dict(failsafe.electors(view))
+    heard |= {name: member.api_url for name, member in known.items() if member.api_url}
+    barred = {name for name, member in known.items() if member.tags.nofailover}
+    return tuple((name, url) for name, url in sorted(heard.items()) if name != view.me and name not in barred)
 
 
 def unheard(view: View) -> tuple[str, ...]:
@@ -61,6 +60,8 @@ def bar(view: View) -> str:
         return f"the server is {server.phase}, not a standby that accepts connections"
     if view.host.tags.nofailover:
         return "tagged nofailover"
+    if failsafe.left_out(view):
+        return "not in the failsafe topology: a leader without the store would not ask this member"
     if server.lsn is None:
         return "the server's WAL position is not known"
     if cluster.sync.active and view.settings.synchronous and not cluster.sync.lists(view.me):

@@ -12,7 +12,7 @@ from pgctl.units import Instant
 
 def update(view: View) -> Memory:
     """The memory with the store's, the server's and the job's news in it."""
-    memory = _of_cluster(view, view.memory)
+    memory = _of_failsafe(view, _of_cluster(view, view.memory))
     hung = (memory.hung_since or view.now) if view.server.phase is Phase.HUNG else None
     unfed = (memory.unfed_since or view.now) if remote.unfed(view) else None
     memory = replace(memory, hung_since=hung, unfed_since=unfed)
@@ -66,3 +66,16 @@ def _of_job(view: View, ended: JobState, memory: Memory) -> Memory:
     if isinstance(job, Stop):
         memory = replace(memory, handover=None)
     return memory
+
+
+
+def _of_failsafe(view: View, memory: Memory) -> Memory:
+    """A write of `/failsafe` whose answer was lost may still arrive, until the key has moved past it."""
+    cluster = view.cluster
+    if cluster is None or view.lease.failsafe:
+        return memory
+    if cluster.leader_name != view.me:
+        return replace(memory, failsafe=None, failsafe_tried={}, failsafe_at=None)
+    if memory.failsafe_at is None or cluster.revision("failsafe") == memory.failsafe_at:
+        return memory
+    return replace(memory, failsafe=cluster.failsafe or None, failsafe_tried={})

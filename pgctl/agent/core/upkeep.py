@@ -5,7 +5,7 @@ Level, not edge: each step compares what is with what should be, and is left out
 
 from dataclasses import replace
 
-from pgctl.agent.core import cluster_facts, follow_target, intents, remote, report, slot_plan, slots
+from pgctl.agent.core import cluster_facts, failsafe, follow_target, intents, remote, report, slot_plan, slots
 from pgctl.agent.core.effects import (
     Answer,
     CloseIntent,
@@ -16,6 +16,7 @@ from pgctl.agent.core.effects import (
     SetSlots,
     WriteConf,
     WriteConfig,
+    WriteFailsafe,
     WriteHistory,
     WriteInitialize,
     WriteStatus,
@@ -75,6 +76,8 @@ def leading(view: View) -> Plan:
     effects += guarded
     effects += recorded(view)
     effects += fulfilled(view)
+    named, memory = topology(view, memory)
+    effects += named
     configured, memory = conf(view, memory, follow_target.primary_conf(view))
     effects += configured
     change = slot_plan.plan(view, leading=True)
@@ -91,6 +94,17 @@ def leading(view: View) -> Plan:
     called, memory = callback(view, memory, "primary")
     memory = replace(memory, slots_seen=slots.retained(view).seen)
     return Plan((*effects, *published, *called), memory)
+
+
+def topology(view: View, memory: Memory) -> tuple[Effects, Memory]:
+    """`/failsafe`, while the mode is on; once in each lead in any case. `core.failsafe` says what rests on it."""
+    cluster = view.cluster
+    if cluster is None or not view.settings.failsafe_mode:
+        return (), memory
+    wanted, at = failsafe.topology(view), cluster.revision("failsafe")
+    if memory.failsafe is not None and cluster.failsafe == wanted:
+        return (), memory
+    return (WriteFailsafe(wanted, at),), replace(memory, failsafe=wanted, failsafe_tried={}, failsafe_at=at)
 
 
 def history(view: View) -> Effects:
@@ -163,7 +177,7 @@ def add(plan: Plan, *effects: Request[Answer], **changes: object) -> Plan:
 
 def guard(view: View) -> dict[str, Revision]:
     """The keys a race is decided by, with the revisions that this view had."""
-    return {key: revision(view, key) for key in ("sync", "failover", "config", "initialize")}
+    return {key: revision(view, key) for key in ("sync", "failover", "config", "initialize", "failsafe")}
 
 
 def revision(view: View, key: str) -> Revision:

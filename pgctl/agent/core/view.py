@@ -6,10 +6,11 @@ A view is made once a cycle, out of readings; the rules see it and nothing else 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pgctl.agent.core.effects import Answer, Peer, Request
+from pgctl.agent.core.effects import Answer, Peer, Request, Round
 from pgctl.agent.core.job import Job
 from pgctl.agent.core.memory import Memory
 from pgctl.model.cluster import Cluster
+from pgctl.model.failsafe import Promise
 from pgctl.model.member import MemberName, ScheduledRestart, Tags
 from pgctl.model.server import ServerState
 from pgctl.model.settings import Settings
@@ -25,6 +26,8 @@ class Lease:
     deadline: Instant = Instant(0)
     margin: float | None = None
     """The fence's margin, by the TTL that was granted: a TTL just raised must not make this lease look nearly out."""
+    failsafe: bool = False
+    """It rests on the members' promises; whether the key in the store is still there is not known."""
 
     def left(self, now: Instant) -> float:
         """Seconds of lead left; 0 when there is none."""
@@ -97,6 +100,10 @@ class View:
     job: JobState | None = None
     lease: Lease = Lease()
     order: Order | None = None
+    promise: Promise | None = None
+    """What this member promised a leader that cannot reach the store."""
+    round: Round | None = None
+    """What the members said to me, who lead and cannot reach the store."""
     memory: Memory = Memory()
 
     @property

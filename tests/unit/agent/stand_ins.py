@@ -6,9 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from pgctl.agent.fence import Adopted, Fence
+from pgctl.agent.lease import LeaseCell
+from pgctl.agent.promise import PromiseCell
 from pgctl.config.sections import BootstrapSection
 from pgctl.errors import ServerError
 from pgctl.model.conf import Conf, SlotPlan, StopMode, Upstream
+from pgctl.model.failsafe import Promise
 from pgctl.model.lsn import Lsn
 from pgctl.model.server import ControlData, Phase, ServerState
 from pgctl.model.timeline import TimelineHistory
@@ -30,6 +33,27 @@ class SetClock:
 
     def sleep(self, duration: Seconds) -> None:
         self.time += max(0.0, duration)
+
+
+class NotedRecord:
+    """Keeps a promise as the file in the run directory does; `kept` survives the cell."""
+
+    def __init__(self, kept: Promise | None = None) -> None:
+        self.kept = kept
+        self.full = False
+
+    def load(self) -> Promise | None:
+        return self.kept
+
+    def save(self, promise: Promise) -> None:
+        if self.full:
+            raise OSError(28, "No space left on device")
+        self.kept = promise
+
+
+def promises(lease: LeaseCell) -> PromiseCell:
+    """A cell that has promised nothing, of an agent that did not just boot."""
+    return PromiseCell(lease, NotedRecord())
 
 
 class NotedFence(Fence):

@@ -13,6 +13,7 @@ from pgctl.agent.answers_orders import Accepted
 from pgctl.agent.board import Notice
 from pgctl.agent.core.job import Clone
 from pgctl.agent.inbox import Reply
+from pgctl.model.failsafe import Ping
 from pgctl.model.server import Phase, ServerState
 from pgctl.model.settings import Settings
 from pgctl.units import Instant, Seconds
@@ -29,7 +30,7 @@ LATER, BEFORE = "2026-01-01T12:00:00+00:00", "2025-12-31T23:59:59+00:00"
 UNCLEAR = "Unable to parse scheduled timestamp. It should be in an unambiguous format, e.g. ISO 8601"
 
 
-def send(method: str, path: str, body: Any = None, found: Notice = REPLICA) -> Reply | Accepted:
+def send(method: str, path: str, body: Any = None, found: Notice = REPLICA) -> Reply | Accepted | Ping:
     """`body` None: none; bytes as they are; else as JSON."""
     raw = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
     return answers.answer(answers.request(method, path, raw), found, Instant(NOW), WALL)
@@ -197,10 +198,20 @@ PING = {"name": "b", "conn_url": "postgres://10.0.0.2:5432/postgres", "api_url":
 @pytest.mark.parametrize(("found", "status", "text"), [
     (REPLICA, 502, "failsafe_mode is disabled"),
     (notice(primary(), cluster("a", FAILSAFE), leads=True), 500, "Running as a leader"),
-    (notice(standby(), cluster("b", FAILSAFE)), 502, "failsafe_mode is not supported by this member"),
+    (notice(standby(), cluster("c", FAILSAFE)), 500, "the store says that c leads"),
 ])
-def test_failsafe_is_never_promised(found: Notice, status: int, text: str) -> None:
+def test_a_leader_without_the_store_is_refused(found: Notice, status: int, text: str) -> None:
     assert refusal("POST", "/failsafe", PING, found) == (status, text)
+
+
+@pytest.mark.parametrize("found", [notice(standby(), cluster(leader, FAILSAFE)) for leader in ("b", None)])
+def test_a_leader_without_the_store_may_ask(found: Notice) -> None:
+    body = {**PING, "slots": {"a": 83886080, "bad": "x"}, "pgctl": {"ttl": 30}}
+    assert send("POST", "/failsafe", body, found) == Ping(
+        "b", PING["conn_url"], PING["api_url"], {"a": 83886080}, 30.0)
+    assert send("POST", "/failsafe", PING, found) == Ping("b", PING["conn_url"], PING["api_url"])
+    assert refusal("POST", "/failsafe", {"name": "b"}, found)[0] == 400
+    assert refusal("POST", "/failsafe", None, found)[0] == 411
 
 
 def test_citus_events_are_taken_note_of() -> None:

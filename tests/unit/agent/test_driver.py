@@ -34,7 +34,7 @@ from pgctl.agent.core.effects import (
     WriteStatus,
 )
 from pgctl.agent.core.job import Job, Promote, Restart, StartPrimary, Stop
-from pgctl.agent.core.view import Host
+from pgctl.agent.core.view import Host, Lease
 from pgctl.agent.driver import Driver
 from pgctl.agent.hands import Hands
 from pgctl.agent.jobs import Jobs
@@ -45,6 +45,7 @@ from pgctl.dcs.inproc import Fate, Fault, InprocStore, Universe
 from pgctl.errors import ServerError
 from pgctl.model.cluster import Cluster, Revision, Status
 from pgctl.model.conf import Conf, SlotPlan, Upstream
+from pgctl.model.failsafe import Ping
 from pgctl.model.history import History
 from pgctl.model.intent import Intent
 from pgctl.model.lsn import Lsn
@@ -54,7 +55,7 @@ from pgctl.model.sync import SyncState
 from pgctl.model.timeline import Switch, TimelineHistory
 from pgctl.rest.client import Client
 from pgctl.units import Instant, Seconds
-from tests.unit.agent.stand_ins import NotedFence, NotedServer, SetClock
+from tests.unit.agent.stand_ins import NotedFence, NotedServer, SetClock, promises
 
 ME = MemberName("a")
 
@@ -68,7 +69,9 @@ class Stand:
         board = Board("prod", Host(ME, "", "", ""), self.clock.now(), self.clock.wall())
         self.jobs = Jobs(self.server, BootstrapSection(), self.clock, bell, lambda: self.driver.may_write())
         client = Client(CtlSection(), clock=self.clock)
-        self.hands = Hands(store, self.server, client, self.jobs, self.lease, self.fence, board, self.clock, "a")
+        self.promise = promises(self.lease)
+        self.hands = Hands(store, self.server, client, self.jobs, self.lease, self.promise, self.fence, board, self.clock,
+                           "a")
         self.driver = Driver(self.hands, Settings(ttl=12))
         self.driver.begin()
 
@@ -101,7 +104,7 @@ SAMPLES: dict[str, Any] = {
     "guard": {}, "revision": Revision(0), "status": Status(), "stored": History(), "timeline": 2, "limit": 0,
     "value": "", "document": {}, "intent": Intent(), "reason": "", "member": Member(ME), "conf": Conf(),
     "plan": SlotPlan(), "action": "on_start", "role": "replica", "job": Stop(), "why": "", "armed": False,
-    "sync": SyncState(), "arm": True,
+    "sync": SyncState(), "arm": True, "ping": Ping("a", "", ""), "deadline": Instant(0), "margin": 1.0,
 }  # fmt: skip
 
 
@@ -291,3 +294,46 @@ def test_history_is_written_from_the_servers_own(stand: Stand) -> None:
 def test_quitting_is_noted(stand: Stand) -> None:
     stand.driver.perform(Quit("another cluster's data"))
     assert stand.driver.quitting == "another cluster's data"
+
+
+def test_a_promise_keeps_the_lead_from_being_taken(stand: Stand) -> None:
+    stand.promise.accept(Ping("b", "", ""), Instant(stand.clock.now() + 9), stand.clock.now)
+    answer = stand.driver.perform(HoldLease())
+    assert answer.outcome is Outcome.REJECTED and "promised to b" in answer.reason
+    assert stand.fence.told == [] and "leader" not in stand.universe.values()
+    stand.clock.time += 9
+    assert stand.driver.perform(HoldLease()) == APPLIED
+
+
+def test_what_all_members_promise_moves_lease_and_fence(stand: Stand) -> None:
+    stand.driver.perform(HoldLease())
+    stand.clock.time += 6
+    deadline = Instant(stand.clock.now() + 12)
+    assert stand.driver.perform(effects.Prolong(deadline, 2.0)) == APPLIED
+    assert stand.lease.read().deadline == deadline and stand.lease.read().failsafe
+    assert stand.fence.told[-1] == ("move", deadline, Seconds(2.0))
+    stand.clock.time += 11
+    assert stand.driver.perform(effects.Prolong(Instant(stand.clock.now() + 12), 2.0)).outcome is Outcome.REJECTED
+
+
+def test_a_lead_by_promises_outlives_the_key_but_not_another_leader(stand: Stand) -> None:
+    stand.driver.perform(HoldLease())
+    stand.driver.perform(effects.Prolong(Instant(stand.clock.now() + 30), 2.0))
+    stand.clock.time += 13
+    stand.driver.perform(effects.ReadCluster())
+    assert stand.leader() == 0 and stand.lease.read().failsafe
+    assert stand.driver.perform(HoldLease()) == APPLIED
+    assert stand.lease.read() == Lease(True, Instant(stand.clock.now() + 30), 5.0)  # without settings: the default ttl
+    stand.driver.perform(effects.Prolong(Instant(stand.clock.now() + 60), 5.0))
+    stand.clock.time += 31
+    stand.write("leader", "b")
+    stand.driver.perform(effects.ReadCluster())
+    assert not stand.lease.read().held
+
+
+def test_only_the_very_words_are_consent(stand: Stand) -> None:
+    """A member that is not there, and one whose address is none, have refused."""
+    asked = effects.AskMembers((("b", "http://127.0.0.1:1/patroni"), ("c", "nowhere")), Ping("a", "", ""))
+    found = stand.driver.perform(asked)
+    assert found.sent == stand.clock.now() and found.accepted == ()
+    assert [name for name, _ in found.refused] == ["b", "c"]

@@ -81,3 +81,35 @@ def test_a_lead_that_lapsed_is_not_brought_back_by_a_renewal() -> None:
     assert cell.extend(cell.token(), Instant(42), Instant(32)) == Lease()
     assert cell.session == 42
     assert not cell.lose(late)
+
+
+# --- without the store ------------------------------------------------------------------------------------------------
+
+
+def test_promises_move_the_deadline_and_the_fences_margin_bounds_them() -> None:
+    cell = LeaseCell()
+    cell.hold(Instant(30), 2.0)
+    assert cell.prolong(Instant(45), NOW, 2.0) == Lease(True, Instant(45), 2.0, failsafe=True)
+    assert cell.prolong(Instant(60), Instant(44), 2.0) is None
+    assert LeaseCell().prolong(Instant(60), NOW, 2.0) is None
+
+
+def test_a_lead_by_promises_is_deaf_to_renewals_and_to_their_refusal() -> None:
+    """What is renewed may be a lease that carries the member key alone, and what is gone is known to be gone."""
+    cell = LeaseCell()
+    cell.hold(Instant(30), 2.0)
+    late = cell.token()
+    lead = cell.prolong(Instant(45), NOW, 2.0)
+    assert cell.extend(late, Instant(33), NOW) == lead
+    assert cell.extend(cell.token(), Instant(50), NOW) == lead and cell.session == 50
+    assert cell.lose(cell.token()) and cell.read() == lead and cell.session == 0
+    assert cell.hold(Instant(40), 2.0) == Lease(True, Instant(40), 2.0)
+
+
+def test_a_lead_by_promises_can_be_limited_and_given_up() -> None:
+    cell = LeaseCell()
+    cell.hold(Instant(30), 2.0)
+    cell.prolong(Instant(45), NOW, 2.0)
+    assert cell.limit(Instant(35), 2.0) == Lease(True, Instant(35), 2.0, failsafe=True)
+    cell.give_up()
+    assert cell.read() == Lease()

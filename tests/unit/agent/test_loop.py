@@ -31,7 +31,7 @@ from pgctl.model.server import Phase, ServerState
 from pgctl.model.settings import Settings
 from pgctl.rest.client import Client
 from pgctl.units import Instant, Seconds, Wall
-from tests.unit.agent.stand_ins import NotedFence, NotedServer, eventually
+from tests.unit.agent.stand_ins import NotedFence, NotedServer, eventually, promises
 
 
 class NotedHeartbeat(Heartbeat):
@@ -54,7 +54,8 @@ class Stand:
         self.board = Board("prod", host, self.clock.now(), self.clock.wall())
         jobs = Jobs(self.server, None, self.clock, self.bell, lambda: self.driver.may_write())
         client = Client(CtlSection())
-        hands = Hands(self.store, self.server, client, jobs, LeaseCell(), self.fence, self.board, self.clock, "a")
+        lease = LeaseCell()
+        hands = Hands(self.store, self.server, client, jobs, lease, promises(lease), self.fence, self.board, self.clock, "a")
         self.driver = Driver(hands, Settings())
         self.reloads: list[str] = []
         self.inbox = Inbox(self.bell)

@@ -18,16 +18,22 @@ from pgctl.agent.bell import Bell
 from pgctl.agent.board import Board
 from pgctl.agent.core.view import Host, Lease, View
 from pgctl.agent.inbox import FULL, Inbox, Order, Reply
+from pgctl.agent.lease import LeaseCell
 from pgctl.agent.rest_server import RestServer
 from pgctl.clock import SystemClock
 from pgctl.config.sections import RestSection
 from pgctl.errors import ConfigError
+from pgctl.model import failsafe
 from pgctl.model.cluster import Cluster
+from pgctl.model.failsafe import Ping
+from pgctl.model.settings import Settings
 from pgctl.units import Instant
 from tests.unit.agent import boards
+from tests.unit.agent.stand_ins import promises
 
 LOCAL = RestSection(listen_host="127.0.0.1", listen_port=0)
 CLOCK = SystemClock()
+FAILSAFE = Settings(failsafe_mode=True)
 
 
 class Site:
@@ -38,7 +44,8 @@ class Site:
         self.inbox = Inbox(self.bell)
         self.board = Board("prod", boards.host(), CLOCK.now(), CLOCK.wall())
         self.lead()
-        self.server = RestServer(section, self.board, self.inbox, CLOCK, slowest=slowest)
+        self.lease = LeaseCell()
+        self.server = RestServer(section, self.board, self.inbox, promises(self.lease), CLOCK, slowest=slowest)
         self.server.start()
 
     def lead(self, reading: Cluster | None = None, me: Host | None = None) -> None:
@@ -116,6 +123,26 @@ def test_a_health_check_and_its_headers(site: Site) -> None:
     names = [line.partition(":")[0] for line in lines[1:]]
     assert names == ["Server", "Date", "Content-Type", "Content-Length", "Connection"]
     assert json.loads(body)["role"] == "primary"
+
+
+def test_a_leader_without_the_store_is_promised_the_lead(site: Site) -> None:
+    """At once and by this thread: no loop takes orders here. The next status says so."""
+    site.board.show(View(CLOCK.now(), CLOCK.wall(), boards.host(), boards.standby(), boards.cluster("b", FAILSAFE)))
+    site.board.lease(Lease())
+    body = json.dumps(failsafe.write(Ping("b", "postgres://b", "http://b", {}, 45.0))).encode()
+    raw = b"POST /failsafe HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+    with site.connect() as wire:
+        before = CLOCK.now()
+        wire.sendall(raw)
+        code, headers, text = reply(wire)
+        assert (code, text, headers["lsn"]) == (200, b"Accepted", str(int(boards.END)))
+        promise = site.board.read().promise
+        assert promise is not None and before + 45 <= promise.until <= CLOCK.now() + 45
+        wire.sendall(GET)
+        assert json.loads(reply(wire)[2])["failsafe_mode_is_active"] is True
+        site.lease.hold(Instant(CLOCK.now() + 60))
+        wire.sendall(raw)
+        assert reply(wire)[0] == 500
 
 
 def test_a_connection_is_kept_where_the_client_wants_it(site: Site) -> None:

@@ -25,7 +25,7 @@ from pgctl.model.server import Phase
 from pgctl.model.settings import Settings
 from pgctl.rest.client import Client
 from pgctl.units import Seconds
-from tests.unit.agent.stand_ins import NotedFence, NotedServer
+from tests.unit.agent.stand_ins import NotedFence, NotedServer, promises
 
 ME = MemberName("a")
 
@@ -46,7 +46,9 @@ class Stand:
         store = ClusterStore(InprocStore(self.universe, "a", self.clock), "prod")
         board = Board("prod", Host(ME, "", "", "4.1.0"), self.clock.now(), self.clock.wall())
         jobs = Jobs(self.server, None, self.clock, Bell(), lambda: True)
-        self.hands = Hands(store, self.server, Client(CtlSection()), jobs, LeaseCell(), self.fence, board, self.clock, "a")
+        lease = LeaseCell()
+        self.hands = Hands(store, self.server, Client(CtlSection()), jobs, lease, promises(lease), self.fence, board,
+                           self.clock, "a")
         self.driver = Driver(self.hands, Settings(ttl=12))
         self.driver.begin()
 

@@ -147,7 +147,7 @@ def test_what_is_written_is_read_again(universe: Universe) -> None:
     store.write_member(member, ttl=TTL, budget=SOON)
     store.write_status(Status(Lsn(7), {"s": 1}, ("s",)), budget=SOON)
     store.write_history(History((line,), True), budget=SOON)
-    store.write_failsafe({"a": "http://h"}, budget=SOON)
+    store.write_failsafe({"a": "http://h"}, expect=ABSENT, budget=SOON)
     store.write_events([{"what": "x"}], budget=SOON)
     store.write_config({"ttl": 40}, budget=SOON)
     store.write_initialize("", expect=ABSENT, budget=SOON)

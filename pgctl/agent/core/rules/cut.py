@@ -1,6 +1,6 @@
 """The store cannot be read: a primary lives on while its lease does, and steps down in order before it ends."""
 
-from pgctl.agent.core import deeds, facts
+from pgctl.agent.core import deeds, facts, without_store
 from pgctl.agent.core.rules.conditions import paused_as_last_known
 from pgctl.agent.core.table import rule
 
@@ -12,12 +12,35 @@ CUT = (
         deeds.wait_soon,
     ),
     rule(
+        "cut.12",
+        "every member agrees that I lead on without the store",
+        [facts.members_agree, facts.primary],
+        without_store.lead_on,
+    ),
+    rule(
+        "cut.14",
+        "every member agrees, and the server is on its way or failed a moment ago: wait",
+        [facts.members_agree, facts.coming],
+        without_store.lead_on_and_wait,
+    ),
+    rule(
+        "cut.16",
+        "every member agrees, and the server is gone: bring it back",
+        [facts.members_agree, facts.readable],
+        without_store.lead_on_and_start,
+    ),
+    rule(
         "cut.20",
         "a primary whose lease is nearly out: stop in order",
         [facts.primary, facts.lease_nearly_out],
         deeds.stop_fast,
     ),
-    rule("cut.30", "a primary whose lease still lasts: go on, and read again soon", [facts.primary], deeds.wait_soon),
+    rule(
+        "cut.30",
+        "a primary whose lease still lasts: go on, and read again soon",
+        [facts.primary],
+        without_store.say_members,
+    ),
     rule("cut.40", "the last start failed a moment ago: wait", [facts.stopped, facts.too_soon], deeds.wait_for_retry),
     rule(
         "cut.50",

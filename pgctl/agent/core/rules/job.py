@@ -1,9 +1,15 @@
 """A long deed is under way: let it go on, unless the lease it needs is gone."""
 
-from pgctl.agent.core import deeds, facts
+from pgctl.agent.core import deeds, facts, without_store
 from pgctl.agent.core.table import rule
 
 JOB = (
+    rule(
+        "job.05",
+        "every member agrees that I lead on without the store: the deed goes on",
+        [facts.members_agree],
+        without_store.lead_on_and_wait,
+    ),
     rule(
         "job.10",
         "the lease is lost before the promotion's point of no return: call it off",

@@ -6,7 +6,7 @@ from pgctl.agent.core.table import rule
 LEAD = (
     rule(
         "lead.10",
-        "the key names me, and by my clock I hold nothing: take it over on my lease",
+        "the key names me, and I do not know it to be on my lease: take it over",
         [facts.unclaimed],
         deeds.reclaim,
     ),

@@ -1,6 +1,6 @@
 """Nobody leads and my server runs: who should stand, and is it me?"""
 
-from pgctl.agent.core import cluster_facts, deeds, facts, standby_leader
+from pgctl.agent.core import cluster_facts, deeds, facts, standby_leader, without_store
 from pgctl.agent.core.table import rule
 
 RACE = (
@@ -17,6 +17,12 @@ RACE = (
         standby_leader.stand_down,
     ),
     rule("race.20", "a primary, and nobody leads: take the lead", [facts.primary], deeds.hold),
+    rule(
+        "race.25",
+        "a leader goes on without the store, and was promised the lead: wait",
+        [facts.standby, cluster_facts.led_without_store],
+        without_store.say_promise,
+    ),
     rule(
         "race.30",
         "the intent names another, who still has time",
