@@ -14,9 +14,9 @@ from pgctl.model import history
 from pgctl.model.cluster import Cluster
 from pgctl.model.server import Phase, ServerState
 from pgctl.units import Instant, Seconds
-from tests.sim import failsafe_model
-from tests.sim.postgres_model import Server
-from tests.sim.record import Attempted, Handed, SetFree
+from tests.sim import failsafe_model, stored
+from tests.sim.postgres_model import BASE, RECORD, Server
+from tests.sim.record import Attempted, GivenUp, Handed, SetFree
 
 LEAST = 0.5
 RELOAD = 0.2
@@ -148,12 +148,24 @@ class DriverModel:
         def answered(answer: e.Answer) -> None:
             if answer.outcome is not e.Outcome.REJECTED:
                 agent.cell.give_up()
-            if answer.outcome is e.Outcome.APPLIED and handed:
-                self._world.note(Handed(agent.now, self._node.name))
             reply(answer)
 
+        def arrive() -> Applied | Rejected:
+            found: Applied | Rejected = agent.store.release_leader(request.revision, budget=NOTHING)
+            if isinstance(found, Applied):
+                self._given_up(handed)
+            return found
+
         self._node.released(request.revision)
-        self._send(lambda: agent.store.release_leader(request.revision, budget=NOTHING), answered)
+        self._send(arrive, answered)
+
+    def _given_up(self, handed: bool) -> None:
+        world, server = self._world, self._node.server
+        world.note(GivenUp(world.now, server.name, str(server.phase), self._agent.settings.pause))
+        if handed:
+            told = (stored.optime(world.universe) - BASE) // RECORD
+            others = tuple(len(other.wal) for other in world.servers.values() if other is not server)
+            world.note(Handed(world.now, server.name, told, len(server.wal), others))
 
     def _write(self, request: e.Request[Any], reply: Reply) -> None:
         store, cell = self._agent.store, self._agent.cell

@@ -7,13 +7,14 @@ from pgctl.dcs.inproc import InprocStore
 from pgctl.model.cluster import Revision
 from pgctl.model.member import Tags
 from pgctl.units import Seconds
-from tests.sim import checkers, generators
+from tests.sim import checkers, generators, stored
 from tests.sim.checkers import Finding, Verdict
+from tests.sim.checks import liveness
 from tests.sim.faults import Injector
 from tests.sim.generators import NAMES, SPAN, Plan
 from tests.sim.modes import Mode
 from tests.sim.node import SOUND, Mutation, Node
-from tests.sim.record import End, Opened, Record, Standing
+from tests.sim.record import End, IntentSet, KeySet, Opened, Record, Standing, SyncSet
 from tests.sim.world import World
 
 BIRTH = 20.0
@@ -51,25 +52,27 @@ def run(seed: int, plan: Plan | None = None, mutation: Mutation = SOUND, mode: M
     world.run(world.now + min(SPAN + 20, max((act.at + act.lasts for act in drawn.acts), default=0.0) + AFTER))
     injector.heal()
     ttl = admin.read(budget=Seconds(1)).settings.ttl
-    _settle(world, admin, 2 * ttl + 45, steady=ttl + 15)
-    world.record.end = _end(world, admin)
+    settled = _settle(world, admin, 2 * ttl + 45, steady=ttl + 15)
+    world.record.end = _end(world, admin, settled)
     found = [finding for finding in checkers.check(world.record) if finding.verdict is not Verdict.YES]
     for finding in found:
         world.tell(f"VIOLATION {finding}")
     return Outcome(seed, drawn, world.record, found, world.story)
 
 
-def _settle(world: World, admin: ClusterStore, within: float, *, steady: float) -> None:
-    """Runs until all has been in order for `steady` seconds, and at most `within`."""
-    until, since = world.now + within, world.now
-    while world.now < min(until, since + steady):
-        world.run(min(until, world.now + 1.0))
-        if any(checkers.healed(Record(end=_end(world, admin)))):
+def _settle(world: World, admin: ClusterStore, within: float, *, steady: float) -> float:
+    """Runs until all has been in order for `steady` seconds, and at most `within`; after how many seconds it was."""
+    begun = since = world.now
+    while world.now < min(begun + within, since + steady):
+        world.run(min(begun + within, world.now + 1.0))
+        if not liveness.settled(Record(end=_end(world, admin), mode=world.record.mode)):
             since = world.now
+    return since - begun
 
 
 def _nodes(world: World, plan: Plan, mutation: Mutation) -> dict[str, Node]:
     document = plan.document
+    world.record.mode, world.record.count = plan.mode, max(1, plan.count)
     world.record.barred = frozenset({plan.barred} - {""})
     nodes = {}
     for name in NAMES:
@@ -95,8 +98,9 @@ class Watchers:
             members = decision is None or decision.wake_on_members
             if not node.cut_from_store and (members or not WATCHED.isdisjoint(keys)):
                 node.ring(self._world.random.uniform(0.001, 0.05))
-        if "leader" in keys:
-            self._world.at(0.0, self._leader_changed)
+        notes = {"leader": self._leader_changed, "sync": self._sync_changed, "failover": self._intent_changed}
+        for key in sorted(keys & notes.keys()):
+            self._world.at(0.0, notes[key])
 
     def _leader_changed(self) -> None:
         row = self._world.universe.rows.get("leader")
@@ -105,13 +109,34 @@ class Watchers:
             self._nodes[self._holder[0]].key_gone(self._holder[1])
         if holder is None or self._holder is None or holder[0] != self._holder[0]:
             self._world.tell(f"leader key: {holder[0] if holder else 'nobody'}")
+            self._world.note(self._key_set(holder[0] if holder else None))
         self._holder = holder
 
+    def _key_set(self, holder: str | None) -> KeySet:
+        world, universe = self._world, self._world.universe
+        server, intent = world.servers.get(holder or ""), stored.intent(universe)
+        named = intent.candidate if intent is not None and not intent.switchover else None
+        return KeySet(world.now, holder, str(server.phase) if server else "", server.timeline if server else 1,
+                      stored.latest_timeline(universe), stored.sync(universe), named, stored.paused(universe))  # fmt: skip
 
-def _end(world: World, admin: ClusterStore) -> End:
+    def _sync_changed(self) -> None:
+        sync = stored.sync(self._world.universe)
+        self._world.tell(f"/sync: {sync.leader or 'nobody'} with {', '.join(sync.standbys) or 'nobody'}, {sync.quorum}")
+        self._world.note(SyncSet(self._world.now, sync))
+
+    def _intent_changed(self) -> None:
+        universe = self._world.universe
+        revision = stored.revision(universe, "failover") if stored.intent(universe) is not None else 0
+        self._world.note(IntentSet(self._world.now, revision))
+
+
+def _end(world: World, admin: ClusterStore, settled: float = 0.0) -> End:
+    cluster = admin.read(budget=Seconds(1))
     servers = tuple(
         Standing(name, str(server.phase), server.streams, server.writable, tuple(server.wal),
-                 tuple(server.slots.items()))
+                 tuple(server.slots.items()), server.timeline, server.identifier, len(server.waiting))
         for name, server in world.servers.items()
-    )
-    return End(world.now, admin.read(budget=Seconds(1)).leader_name, servers)
+        if name in NAMES
+    )  # fmt: skip
+    return End(world.now, cluster.leader_name, servers, cluster.known_identifier, cluster.sync, cluster.intent is not None,
+               settled, cluster.settings.ttl)  # fmt: skip

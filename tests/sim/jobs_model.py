@@ -14,7 +14,8 @@ from pgctl.agent.jobs import PROMOTE_WITHIN, STANDBY_WITHIN
 from pgctl.model.conf import Conf, StopMode
 from pgctl.model.server import Phase
 from pgctl.units import Instant
-from tests.sim.record import JobStarted
+from tests.sim import stored
+from tests.sim.record import JobStarted, Passed, Removed
 
 LOOK = 0.05
 WORK = {"bootstrap": 1.0, "clone": 1.5, "reinitialize": 1.5, "rewind": 1.0}
@@ -114,6 +115,8 @@ class JobsModel:
             yield from self._stop(StopMode.FAST, 10.0)
         elif isinstance(job, j.Rebuild):
             node.crash_server("stopped")
+            leads = stored.holder(self._world.universe) == node.name
+            self._world.note(Removed(self._world.now, node.name, job.rule, leads))
             server.empty()
             yield from self._fail()
         yield self._work(job)
@@ -139,6 +142,7 @@ class JobsModel:
         if not self._agent.may_write():
             raise Failed("the server was not started as a primary")
         self._server.configure(conf)
+        self._passed()
         yield self._between(0.0, 0.005)
         yield from self._start(standby=False, within=within)
 
@@ -183,6 +187,7 @@ class JobsModel:
             raise Failed("the lease is nearly out")
         assert self._state is not None
         self._state = replace(self._state, irrevocable=True)
+        self._passed()
         yield self._between(0.0, 0.005)
         number, until = server.starts, self._world.now + PROMOTE_WITHIN
         self._world.at(self._seldom(0.05, 0.3, 8.0), lambda: self._promoted(number))
@@ -190,6 +195,10 @@ class JobsModel:
             yield LOOK
         if server.phase is not Phase.PRIMARY:
             raise Failed("the server was not promoted")
+
+    def _passed(self) -> None:
+        left = self._agent.cell.read().left(Instant(self._world.now))
+        self._world.note(Passed(self._world.now, self._node.name, left, stored.holder(self._world.universe)))
 
     def _promoted(self, number: int) -> None:
         server = self._server

@@ -11,11 +11,12 @@ from pgctl.model.cluster import Revision
 from pgctl.model.lsn import Lsn
 from pgctl.model.member import MemberName, Tags
 from pgctl.model.server import Phase
+from tests.sim import stored
 from tests.sim.agent_model import Agent
 from tests.sim.failsafe_model import Disk
 from tests.sim.fence_model import FenceModel
 from tests.sim.postgres_model import Server
-from tests.sim.record import Closed, LeadLost, Opened, SetFree
+from tests.sim.record import Closed, LeadLost, NamesSet, Opened, SetFree
 from tests.sim.world import World
 
 
@@ -43,7 +44,7 @@ class Node:
     def __init__(self, world: World, name: str, *, bootstrap: dict[str, object], tags: Tags, mutation: Mutation) -> None:
         self.world, self.name, self.tags = world, MemberName(name), tags
         self.bootstrap, self.mutation = bootstrap, mutation
-        self.server = world.servers.setdefault(name, Server(name, self._opened, self._closed))
+        self.server = world.servers.setdefault(name, Server(name, self._opened, self._closed, self._renamed))
         self.fence = FenceModel(self, broken=mutation.unfenced)
         self.disk = Disk(forgetful=mutation.forgetful)
         self.agent: Agent | None = None
@@ -116,12 +117,17 @@ class Node:
 
     def _opened(self, server: Server, how: str) -> None:
         self.world.tell(f"{server.name}: takes writes ({how}) on timeline {server.timeline}")
-        self.world.note(Opened(self.world.now, server.name, how, tuple(server.wal), server.timeline))
+        sync = stored.sync(self.world.universe)
+        self.world.note(Opened(self.world.now, server.name, how, tuple(server.wal), server.timeline, sync))
 
     def _closed(self, server: Server, how: str) -> None:
         self.world.tell(f"{server.name}: takes no more writes ({how})")
         self.world.note(Closed(self.world.now, server.name, how))
         self.world.note(SetFree(self.world.now, server.name, False))
+
+    def _renamed(self, server: Server) -> None:
+        self.world.tell(f"{server.name}: synchronous_standby_names {server.names_text!r}")
+        self.world.note(NamesSet(self.world.now, server.name, server.names_text))
 
     # --- as others see it -------------------------------------------------------------------------------------------
 

@@ -39,6 +39,8 @@ class Server:
     name: str
     opened: Callable[["Server", str], None] = lambda server, how: None
     closed: Callable[["Server", str], None] = lambda server, how: None
+    renamed: Callable[["Server"], None] = lambda server: None
+    """Hears of other synchronous_standby_names in force."""
     identifier: str | None = None
     wal: list[int] = field(default_factory=list)
     timeline: int = 1
@@ -147,7 +149,8 @@ class Server:
         self.identifier, self.wal, self.timeline, self.switches = identifier, [], 1, []
         self.flushed = 0
         self.start(standby=False)
-        self.come_up()
+        self.phase = Phase.PRIMARY
+        self.opened(self, "made")
 
     def begin_stop(self, how: str = "stopped") -> None:
         """SIGINT: no transaction is committed any more; walsenders go on until `end_stop`."""
@@ -207,7 +210,9 @@ class Server:
         self.written_names = str(own) if conf.sync_names is None else conf.sync_names
 
     def reload(self) -> None:
-        self.names_text, self.names = self.written_names, sync_names_model.parse(self.written_names)
+        if self.names_text != self.written_names:
+            self.names_text, self.names = self.written_names, sync_names_model.parse(self.written_names)
+            self.renamed(self)
 
     def stream_from(self, source: "Server") -> bool:
         """Receives what `source` has flushed and I lack; False where the branches differ."""

@@ -1,20 +1,27 @@
 """What happened in one history, as values in order of time: what checkers look at, and nothing else.
 
-Instants are the world's true time in seconds; positions are counts of log records.
+Instants are the world's true time in seconds; positions are counts of log records. All members' clocks may be wrong.
 """
 
 from dataclasses import dataclass, field
 
+from pgctl.model.sync import SyncState
+from tests.sim.modes import Mode
+
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A server began to accept writes with `log` records: `how` is `promoted` or `started`."""
+    """A server began to accept writes with `log` records: `how` is `promoted`, `started` or `made` (a new cluster).
+
+    `sync` is `/sync` at that instant.
+    """
 
     at: float
     member: str
     how: str
     log: tuple[int, ...]
     timeline: int = 1
+    sync: SyncState = SyncState()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +63,44 @@ class JobStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class Passed:
+    """A deed that makes the server writable passed its point of no return with `left` seconds of lease; `holder` is
+    whom the store named.
+    """
+
+    at: float
+    member: str
+    left: float
+    holder: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """A data directory was removed, by a rule; `leads`: the store named its member as leader."""
+
+    at: float
+    member: str
+    rule: str
+    leads: bool
+
+
+@dataclass(frozen=True, slots=True)
+class KeySet:
+    """The leader key is `holder`'s now, or nobody's. `phase` and `timeline` are its server's; `latest` is the last
+    timeline in `/history`, `sync` is `/sync`, `named` the candidate of an open manual failover.
+    """
+
+    at: float
+    holder: str | None
+    phase: str = ""
+    timeline: int = 1
+    latest: int = 1
+    sync: SyncState = SyncState()
+    named: str | None = None
+    paused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class LeadLost:
     """The store let the leader key of `member` go while that one still believed in it until `believed`."""
 
@@ -65,11 +110,52 @@ class LeadLost:
 
 
 @dataclass(frozen=True, slots=True)
-class Handed:
-    """A switchover's first half is done: the leader stopped cleanly, told its position, and gave up the key."""
+class GivenUp:
+    """A member's own deletion of its leader key reached the store, while its server was in `phase`."""
 
     at: float
     member: str
+    phase: str
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """A switchover's first half is done: the leader stopped cleanly, told its position, and gave up the key.
+
+    `told` is the position in `/status`, `log` its own, `others` those of the other servers' logs, in records.
+    """
+
+    at: float
+    member: str
+    told: int = 0
+    log: int = 0
+    others: tuple[int, ...] = (0,)
+
+
+@dataclass(frozen=True, slots=True)
+class SyncSet:
+    """`/sync` is this now."""
+
+    at: float
+    sync: SyncState
+
+
+@dataclass(frozen=True, slots=True)
+class NamesSet:
+    """A server has this synchronous_standby_names in force."""
+
+    at: float
+    member: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class IntentSet:
+    """`/failover` holds this revision of a wish now, or nothing (0)."""
+
+    at: float
+    revision: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +180,27 @@ class Standing:
     log: tuple[int, ...]
     slots: tuple[tuple[str, int], ...] = ()
     """Slot name → records that need not be kept for it."""
+    timeline: int = 1
+    identifier: str | None = None
+    waiting: int = 0
+    """Commits that wait for their standbys."""
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How the healed world stands: the holder of the leader key, and every server."""
+    """How the healed world stands: the holder of the leader key, every server, and what the store holds.
+
+    `settled` is how long after the healing all was in order for good.
+    """
 
     at: float
     holder: str | None
     servers: tuple[Standing, ...]
+    identifier: str | None = None
+    sync: SyncState = SyncState()
+    intent: bool = False
+    settled: float = 0.0
+    ttl: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +230,10 @@ class Prolonged:
     named: frozenset[str]
 
 
-Event = Promised | Attempted | Prolonged | Opened | Closed | SetFree | Followed | JobStarted | LeadLost | Handed | Struck
+Event = (
+    Promised | Attempted | Prolonged | Opened | Closed | SetFree | Followed | JobStarted | Passed | Removed
+    | KeySet | LeadLost | GivenUp | Handed | SyncSet | NamesSet | IntentSet | Struck
+)  # fmt: skip
 
 
 @dataclass
@@ -144,3 +245,6 @@ class Record:
     barred: frozenset[str] = frozenset()
     """Members tagged nofailover."""
     end: End | None = None
+    mode: Mode = Mode.ASYNCHRONOUS
+    count: int = 1
+    """How many synchronous standbys are asked for."""

@@ -54,12 +54,12 @@ def silent_members(seed: int) -> Plan:
 
 
 MUTATIONS = [
-    pytest.param(Mutation(unfenced=True), frozen_agents, "one writable", id="without a fence"),
-    pytest.param(Mutation(reckless=True), stuck_restart, "one writable", id="without asking for the lease"),
-    pytest.param(Mutation(boast=10.0), cut_leaders, "lease", id="believing a longer lease"),
-    pytest.param(Mutation(forgetful=True), forgotten_promise, "promises", id="forgetting a promise"),
-    pytest.param(Mutation(presumptuous=True), silent_members, "agreed", id="taking silence for consent"),
-    pytest.param(Mutation(presumptuous=True), silent_members, "one writable", id="taking silence for consent, again"),
+    pytest.param(Mutation(unfenced=True), frozen_agents, "INV4 one writable", id="without a fence"),
+    pytest.param(Mutation(reckless=True), stuck_restart, "INV4 one writable", id="without asking for the lease"),
+    pytest.param(Mutation(boast=10.0), cut_leaders, "INV5 lease", id="believing a longer lease"),
+    pytest.param(Mutation(forgetful=True), forgotten_promise, "INV7 promises kept", id="forgetting a promise"),
+    pytest.param(Mutation(presumptuous=True), silent_members, "INV6 members agreed", id="taking silence for consent"),
+    pytest.param(Mutation(presumptuous=True), silent_members, "INV4 one writable", id="taking silence for consent, again"),
 ]
 SEEDS = 12
 
