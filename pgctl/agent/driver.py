@@ -19,6 +19,7 @@ from pgctl.agent.core.effects import (
     AskPeers,
     CancelJob,
     HoldLease,
+    KeepLogical,
     MoveFence,
     Outcome,
     Peer,
@@ -98,6 +99,9 @@ class Driver:
                 return lead.ask_members(self._hands, request, self._budget(self._answer_within()))
             case ReadUpstreamHistory():
                 return self._read_history(request)
+            case KeepLogical(plan):
+                hands.keeper.want(plan)
+                return APPLIED
             case HoldLease() | ReclaimLease():
                 return lead.take(hands, request, self._settings, self._budget())
             case ReleaseLease():

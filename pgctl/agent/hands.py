@@ -7,6 +7,7 @@ from pgctl.agent.fence import Fence
 from pgctl.agent.jobs import Jobs
 from pgctl.agent.lease import LeaseCell
 from pgctl.agent.promise import PromiseCell
+from pgctl.agent.slot_keeper import SlotKeeper
 from pgctl.clock import Clock
 from pgctl.dcs.cluster_store import ClusterStore
 from pgctl.postgresql.server import Server
@@ -27,3 +28,4 @@ class Hands:
     board: Board
     clock: Clock
     name: str
+    keeper: SlotKeeper

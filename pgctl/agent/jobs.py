@@ -11,7 +11,19 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from pgctl.agent.bell import Bell
-from pgctl.agent.core.job import Bootstrap, Clone, Job, Promote, Rebuild, Restart, Rewind, StartPrimary, StartStandby, Stop
+from pgctl.agent.core.job import (
+    Bootstrap,
+    Clone,
+    CopySlots,
+    Job,
+    Promote,
+    Rebuild,
+    Restart,
+    Rewind,
+    StartPrimary,
+    StartStandby,
+    Stop,
+)
 from pgctl.agent.core.view import JobState
 from pgctl.clock import Clock
 from pgctl.config.sections import BootstrapSection
@@ -134,6 +146,9 @@ class Jobs:
                 self._start_primary(job.conf, self._after(job.timeout), cancelled)
             case Restart():
                 return self._restart(job, cancelled)
+            case CopySlots():
+                self._server.rehearse(job.conf, copying=True)
+                return self._restart(Restart(conf=job.conf, timeout=job.timeout), cancelled)
             case Stop():
                 deadline = self._after(job.timeout) if job.timeout > 0 else None
                 found = self._server.stop(job.mode, checkpoint=job.checkpoint, deadline=deadline, cancelled=cancelled)

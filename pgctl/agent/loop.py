@@ -160,7 +160,7 @@ class Loop:
         self._driver.begin()
         host = replace(self.host, scheduled_restart=self._orders.scheduled)
         start = CycleStart(clock.now(), clock.wall(), host, self.memory, self._hands.lease.read(), jobs.look(),
-                           self._orders.asked, self._hands.promise.read())
+                           self._orders.asked, self._hands.promise.read(), self._hands.keeper.found())
         steps = cycle.cycle(start)
         request = next(steps)
         while True:

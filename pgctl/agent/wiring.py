@@ -26,6 +26,7 @@ from pgctl.agent.loop import Loop
 from pgctl.agent.orders import Orders
 from pgctl.agent.promise import FileRecord, PromiseCell
 from pgctl.agent.rest_server import RestServer
+from pgctl.agent.slot_keeper import SlotKeeper
 from pgctl.agent.watcher import Watcher
 from pgctl.clock import SystemClock
 from pgctl.config import local
@@ -68,7 +69,8 @@ class Agent:
         jobs = Jobs(server, bootstrap, clock, self.bell, lambda: self._driver.may_write())
         lease = LeaseCell()
         promise = PromiseCell(lease, FileRecord(section.run_dir))
-        self.hands = Hands(store, server, client, jobs, lease, promise, fence, board, clock, section.name)
+        self.hands = Hands(store, server, client, jobs, lease, promise, fence, board, clock, section.name,
+                           SlotKeeper(server.keep_logical))
         self._driver = Driver(self.hands, settings)
         self._orders = Orders(store, client, clock, section.name, self.reload)
         self._heartbeat = Heartbeat(store, self.hands.lease, fence, board, self.bell, clock, settings)
@@ -144,6 +146,7 @@ class Agent:
         if orderly:
             shutdown.shut_down(self.hands, self._driver, self._heartbeat)
         self._heartbeat.stop(Seconds(3.0))
+        self.hands.keeper.stop(Seconds(1.0))
         self.hands.store.close()
         self._watcher.stop(Seconds(3.0))
         self.hands.server.close()

@@ -38,6 +38,13 @@ class Conf:
     upstream: Upstream | None = None
     sync_names: str | None = None
     hot_standby_feedback: bool = False
+    sync_slots: bool = False
+    """The standby's server keeps failover slots in step (PostgreSQL 17), unless the operator says otherwise."""
+    confirm_slots: tuple[str, ...] = ()
+    """Physical slots whose standbys must have a change before a logical consumer gets it (PostgreSQL 17)."""
+    copy_slots: tuple[str, ...] = ()
+    """Logical slots that a standby is given before it starts, copied from `leader`, where it cannot make them itself."""
+    leader: Upstream | None = None
     postgresql: Mapping[str, object] = field(default_factory=nothing)
     restore_command: str | None = None
     archive_cleanup_command: str | None = None
@@ -54,6 +61,8 @@ class SlotWanted:
     type: str = "physical"
     database: str | None = None
     plugin: str | None = None
+    failover: bool = False
+    """PostgreSQL 17: standbys keep it in step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +73,29 @@ class SlotPlan:
     create: tuple[SlotWanted, ...] = ()
     advance: tuple[tuple[str, Lsn], ...] = ()
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LogicalPlan:
+    """Work on logical slots, which can take long: `create`, `advance` to a position, make a failover slot of (`mark`).
+
+    `ask`: slots whose catalog_xmin on `leader` is to be found out.
+    """
+
+    create: tuple[SlotWanted, ...] = ()
+    advance: tuple[tuple[SlotWanted, Lsn], ...] = ()
+    mark: tuple[str, ...] = ()
+    ask: tuple[str, ...] = ()
+    leader: Upstream | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogicalFound:
+    """What came of a LogicalPlan: the leader's catalog_xmin by slot, and slots that are beyond use
+    on this server, by the position they had confirmed."""
+
+    xmins: tuple[tuple[str, int], ...] = ()
+    broken: tuple[tuple[str, Lsn | None], ...] = ()
 
 
 class StopMode(StrEnum):

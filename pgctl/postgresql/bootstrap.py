@@ -14,7 +14,7 @@ from pgctl.errors import ServerError
 from pgctl.model.conf import Conf
 from pgctl.model.server import Phase
 from pgctl.postgresql import conf as texts
-from pgctl.postgresql import conf_files, connection, conninfo, files, parameters, probe, process, roles, run, start
+from pgctl.postgresql import conf_files, connection, conninfo, files, parameters, probe, process, removal, roles, run, start
 from pgctl.postgresql import options as opts
 from pgctl.postgresql.options import Options
 from pgctl.postgresql.site import Site, child_environment
@@ -192,3 +192,14 @@ def _script(site: Site, options: Options, section: BootstrapSection, progress: P
         )
     if not done.ok:
         raise ServerError(f"the post_bootstrap script ended with status {done.status}", detail=done.tail)
+
+
+def set_aside(site: Site) -> None:
+    """Ends and renames what a failed bootstrap left; its own error matters more than one of these, which is only told."""
+    try:
+        postmaster = process.find(site)
+        if postmaster is not None:
+            process.kill_tree(site, postmaster)
+        removal.set_aside(site.data_dir)
+    except ServerError as error:
+        log.error("%s", error)

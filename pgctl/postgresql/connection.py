@@ -6,7 +6,7 @@ thread at a time uses a connection; no two rooms share one.
 """
 
 import select
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import psycopg2
@@ -136,8 +136,9 @@ class Connection:
         if not self._raw.closed:
             self._raw.close()
 
-    def rows(self, sql: str, parameters: Sequence[object] | None, deadline: Instant) -> list[Row]:
-        """Runs one statement; its rows, or none when it returns none.
+    def rows(self, sql: str, parameters: Sequence[object] | None, deadline: Instant, *, every: Seconds | None = None,
+             meanwhile: Callable[[], object] = bool) -> list[Row]:
+        """Runs one statement; its rows, or none when it returns none. `meanwhile` is called `every` so often, if given.
 
         Raises QueryFailed, NoAnswer; after anything but a QueryFailed the connection is closed.
         """
@@ -146,7 +147,7 @@ class Connection:
         try:
             cursor = self._raw.cursor()
             cursor.execute(sql, parameters)
-            self._finish(deadline, "run a query")
+            self._finish(deadline, "run a query", every, meanwhile)
             return list(cursor.fetchall()) if cursor.description else []
         except psycopg2.Error as error:
             if error.pgcode is None or error.pgcode.startswith(("57P", "08")):
@@ -176,7 +177,8 @@ class Connection:
         """What the server is to store for a password, so that the password itself is not sent. Source: libpq 34.15."""
         return ext.encrypt_password(password, user, scope=self._raw, algorithm=algorithm)
 
-    def _finish(self, deadline: Instant, what: str) -> None:
+    def _finish(self, deadline: Instant, what: str, every: Seconds | None = None,
+                meanwhile: Callable[[], object] = bool) -> None:
         poller = select.poll()
         while (state := self._raw.poll()) != ext.POLL_OK:
             left = deadline - self._clock.now()
@@ -186,8 +188,10 @@ class Connection:
             events = select.POLLIN if state == ext.POLL_READ else select.POLLOUT
             fd = self._raw.fileno()
             poller.register(fd, events)
-            poller.poll(left * 1000 + 1)
+            happened = poller.poll((left if every is None else min(left, every)) * 1000 + 1)
             poller.unregister(fd)
+            if not happened:
+                meanwhile()
 
 
 def _failure(error: psycopg2.Error, message: str) -> ServerError:

@@ -135,6 +135,10 @@ def wanted(site: Site, options: Options, conf: Conf) -> dict[str, str]:
             found["synchronous_standby_names"] = conf.sync_names
     if conf.hot_standby_feedback:
         found["hot_standby_feedback"] = "on"
+    if conf.sync_slots:
+        found.setdefault("sync_replication_slots", "on")
+    if conf.confirm_slots:
+        found.setdefault("synchronized_standby_slots", ",".join(conf.confirm_slots))
     return found
 
 

@@ -53,6 +53,9 @@ def create_others(conn: Connection, section: PostgresSection, deadline: Instant)
     if version.has(major, Feature.CHECKPOINT_ROLE):
         # So that the rewind role can end the wait for a fresh primary's first checkpoint.
         conn.rows(f"GRANT pg_checkpoint TO {name}", None, deadline)
+    if version.has(major, Feature.LOG_STANDBY_SNAPSHOT):
+        # So that a standby that makes a logical slot need not wait for what the primary says of its own accord.
+        conn.rows(f"GRANT EXECUTE ON FUNCTION pg_catalog.pg_log_standby_snapshot() TO {name}", None, deadline)
 
 
 def _create(conn: Connection, role: Credentials, attributes: str, deadline: Instant) -> None:

@@ -4,14 +4,13 @@ Two threads use it: the cycle thread looks and makes small changes (`probe` to `
 deed at a time. They share no connection. `transitions` says which verb is possible when; nothing here says which is wise.
 """
 
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from pgctl.clock import Clock
 from pgctl.config.sections import BootstrapSection, PostgresSection
 from pgctl.errors import ServerError
-from pgctl.model.conf import Conf, SlotPlan, StopMode, Upstream
+from pgctl.model.conf import Conf, LogicalFound, LogicalPlan, SlotPlan, StopMode, Upstream
 from pgctl.model.member import nothing
 from pgctl.model.server import ControlData, Phase, Postmaster, ServerState
 from pgctl.model.timeline import TimelineHistory
@@ -21,6 +20,7 @@ from pgctl.postgresql import (
     conf_files,
     files,
     history,
+    logical_slots,
     options,
     probe,
     process,
@@ -29,6 +29,7 @@ from pgctl.postgresql import (
     rehearsal,
     removal,
     rewind,
+    slot_copy,
     slots,
     start,
     transitions,
@@ -40,8 +41,6 @@ from pgctl.postgresql.options import Options
 from pgctl.postgresql.site import Site
 from pgctl.postgresql.transitions import Verb
 from pgctl.units import Instant, Seconds
-
-log = logging.getLogger(__name__)
 
 Cancelled = Callable[[], bool]
 Progress = Callable[[str], None]
@@ -72,9 +71,7 @@ class Server:
         """
         self._callbacks.reap()
         state = self._eye.look(self._options(), budget, known_timeline)
-        if state.phase is Phase.DOWN and self._problem and not state.problem:
-            return replace(state, problem=self._problem)
-        return state
+        return replace(state, problem=state.problem or self._problem) if state.phase is Phase.DOWN else state
 
     def postmaster_fd(self) -> int | None:
         """A pidfd of the postmaster, readable when it exits; the same one until then. None when there is no postmaster.
@@ -129,6 +126,10 @@ class Server:
         """Drops, creates and advances slots; what fails does not keep the others. Raises ServerError naming each failure."""
         slots.apply(self._site, self._options(), plan, self._after(Seconds(5.0)))
 
+    def keep_logical(self, plan: LogicalPlan, stopped: Cancelled) -> tuple[LogicalFound, tuple[str, ...]]:
+        """What was found, and a line for each step that failed. The slot keeper's thread, with connections of its own."""
+        return logical_slots.keep(self._site, self._options(), plan, stopped)
+
     def checkpoint(self, deadline: Instant) -> None:
         """Runs CHECKPOINT to its end. Raises ServerError."""
         queries.checkpoint(self._site, self._options(), deadline)
@@ -153,6 +154,7 @@ class Server:
             slots.reserve_if_possible(self._site, self._options(), conf.upstream)
             if archive_first:
                 start.archive_last(self._site, self._options(conf), self._control.read())
+            slot_copy.copy_missing(self._site, self._options(conf), conf)
             start.start(self._site, self._options(conf), conf, self._control.read(), deadline, cancelled)
         except ServerError as error:
             self._problem = str(error)
@@ -198,8 +200,12 @@ class Server:
         self.stop(StopMode.FAST, checkpoint=True, deadline=deadline, cancelled=cancelled)
         self.start(conf, deadline=deadline, cancelled=cancelled)
 
-    def rehearse(self, conf: Conf) -> None:
-        """Before a stop: raises ServerError when the running server could not start again with `conf`, which is written."""
+    def rehearse(self, conf: Conf, *, copying: bool = False) -> None:
+        """Before a stop: raises ServerError when the running server could not start again with `conf`, which is written;
+        `copying`: or when the start would bring none of the logical slots that are missing.
+        """
+        if copying:
+            slot_copy.check(self._site, self._options(conf), conf)
         if self._postmaster() is not None:
             self.write_conf(conf, reload=False)
             control, until = self._control.read(), self._after(_REHEARSAL)
@@ -228,7 +234,7 @@ class Server:
             bootstrap.first_start(self._site, self._options(conf), section, conf, progress, cancelled)
             bootstrap.finish(self._site, self._options(conf), section, conf, progress, cancelled)
         except ServerError:
-            self._set_aside()
+            bootstrap.set_aside(self._site)
             raise
 
     def clone(self, source: Upstream | None, conf: Conf, *, progress: Progress, cancelled: Cancelled = never) -> None:
@@ -277,13 +283,6 @@ class Server:
         self._callbacks.reap()
 
     # --- within -------------------------------------------------------------------------------------------------------
-    def _set_aside(self) -> None:
-        """After a failed bootstrap, whose own error matters more than one of these."""
-        try:
-            self.kill()
-            removal.set_aside(self._site.data_dir)
-        except ServerError as error:
-            log.error("%s", error)
 
     def _options(self, conf: Conf | None = None) -> Options:
         """Those of `conf`; without one those of the last document seen, which another thread may replace any time."""

@@ -1,4 +1,7 @@
-"""Carries out a plan of replication slots: drop, create, advance; each harmless when repeated. Decides nothing."""
+"""Carries out a plan of replication slots: drop any, create and advance physical ones; each harmless when repeated.
+
+Decides nothing. Logical ones are made and moved by `logical_slots`, which may take its time.
+"""
 
 import logging
 from collections.abc import Callable
@@ -6,7 +9,7 @@ from functools import partial
 
 from pgctl.errors import ServerError
 from pgctl.model import lsn as lsns
-from pgctl.model.conf import SlotPlan, SlotWanted, Upstream
+from pgctl.model.conf import SlotPlan, Upstream
 from pgctl.postgresql import connection
 from pgctl.postgresql.connection import Connection, QueryFailed
 from pgctl.postgresql.options import Options
@@ -18,10 +21,6 @@ log = logging.getLogger(__name__)
 _DROP = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = %s AND NOT active"
 _CREATE = (
     "SELECT pg_create_physical_replication_slot(%s, true)"
-    " WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = %s)"
-)
-_CREATE_LOGICAL = (
-    "SELECT pg_create_logical_replication_slot(%s, %s)"
     " WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = %s)"
 )
 _ADVANCE = "SELECT pg_replication_slot_advance(%s, %s::pg_lsn)"
@@ -39,7 +38,7 @@ def apply(site: Site, options: Options, plan: SlotPlan, deadline: Instant) -> No
     with connection.local(site, options, "slots", deadline, timeout=_TIMEOUT) as conn:
         deeds: list[tuple[str, Callable[[], object]]] = [
             *((f"drop {name}", partial(conn.rows, _DROP, [name], deadline)) for name in plan.drop),
-            *((f"create {slot.name}", partial(_create, site, options, conn, slot, deadline)) for slot in plan.create),
+            *((f"create {slot.name}", partial(_create, conn, slot.name, deadline)) for slot in plan.create),
             *(
                 (f"advance {name}", partial(conn.rows, _ADVANCE, [name, lsns.show(position)], deadline))
                 for name, position in plan.advance
@@ -89,15 +88,9 @@ def reserve_if_possible(site: Site, options: Options, upstream: Upstream | None)
         log.info("slot %s on %s was not made: %s", upstream.slot, upstream.name, error)
 
 
-def _create(site: Site, options: Options, conn: Connection, slot: SlotWanted, deadline: Instant) -> None:
-    """A logical slot belongs to a database and is created there."""
-    if slot.type == "physical":
-        try:
-            conn.rows(_CREATE, [slot.name, slot.name], deadline)
-        except QueryFailed as error:  # the standby itself was faster, see `reserve_on`
-            if error.sqlstate != _DUPLICATE:
-                raise
-        return
-    database = slot.database or site.section.database
-    with connection.local(site, options, "slots", deadline, database=database, timeout=_TIMEOUT) as there:
-        there.rows(_CREATE_LOGICAL, [slot.name, slot.plugin, slot.name], deadline)
+def _create(conn: Connection, name: str, deadline: Instant) -> None:
+    try:
+        conn.rows(_CREATE, [name, name], deadline)
+    except QueryFailed as error:  # the standby itself was faster, see `reserve_on`
+        if error.sqlstate != _DUPLICATE:
+            raise

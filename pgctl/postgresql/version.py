@@ -22,6 +22,8 @@ class Feature(StrEnum):
     PROMOTE_TRIGGER_FILE = "promote_trigger_file"
     SSLCRLDIR = "sslcrldir"
     SSLNEGOTIATION = "sslnegotiation"
+    DECODING_ON_STANDBY = "a standby makes logical slots itself"
+    LOG_STANDBY_SNAPSHOT = "pg_log_standby_snapshot"
 
 
 _TABLE: dict[Feature, tuple[int, int]] = {
@@ -32,6 +34,8 @@ _TABLE: dict[Feature, tuple[int, int]] = {
     Feature.PROMOTE_TRIGGER_FILE: (12, 15),
     Feature.SSLCRLDIR: (14, 99),
     Feature.SSLNEGOTIATION: (17, 99),
+    Feature.DECODING_ON_STANDBY: (16, 99),
+    Feature.LOG_STANDBY_SNAPSHOT: (16, 99),
 }
 
 

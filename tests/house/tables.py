@@ -56,9 +56,9 @@ DOORS = (
     ),
     Door(
         ("threading.Thread", "threading.Timer", "concurrent", "_thread", "multiprocessing"),
-        ("agent/jobs.py", "agent/heartbeat.py", "agent/rest_server.py", "agent/watcher.py", "rest/client.py",
-         "dcs/kubernetes_watch.py"),
-        "threads share three cells and no more, so each thread is known by its room",
+        ("agent/jobs.py", "agent/heartbeat.py", "agent/rest_server.py", "agent/slot_keeper.py", "agent/watcher.py",
+         "rest/client.py", "dcs/kubernetes_watch.py"),
+        "threads share a few cells and no more, so each thread is known by its room",
     ),
     Door(
         ("threading",),

@@ -5,8 +5,9 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pgctl.agent.core import slot_plan, slots
+from pgctl.agent.core import logical_slots, slot_plan, slots
 from pgctl.agent.core.view import View
+from pgctl.model.conf import LogicalPlan, Upstream
 from pgctl.model.lsn import Lsn
 from pgctl.model.member import slot_name
 from pgctl.model.server import Phase, Slot
@@ -47,7 +48,8 @@ def slot_views(draw: st.DrawFn) -> View:
     """A view with slots on its server, in its settings and in `/status`."""
     view = draw(views())
     have = draw(st.lists(found(), max_size=5, unique_by=lambda slot: slot.name))
-    view = replace(view, server=replace(view.server, slots=tuple(have)))
+    version = draw(st.sampled_from((0, 150000, 160000, 170000)))
+    view = replace(view, server=replace(view.server, slots=tuple(have), version=version))
     if view.cluster is None:
         return view
     changed = replace(
@@ -97,7 +99,8 @@ def test_a_wanted_slot_that_is_sound_is_never_dropped(view: View, leading: bool)
         if slot.name in plan.drop and slot.name in want:
             same = (slot.type, slot.database, slot.plugin) == (
                 want[slot.name].type, want[slot.name].database, want[slot.name].plugin)
-            assert not same or slot.wal_status == "lost" or slot.has_xmin or slot.restart_lsn is None
+            in_the_way = view.server.version >= 170000 and slot.type == "logical" and not slot.synced
+            assert not same or slot.wal_status == "lost" or slot.has_xmin or slot.restart_lsn is None or in_the_way
             assert slot.name in again or want[slot.name].type == "logical"
 
 
@@ -140,3 +143,28 @@ def test_done_once_there_is_nothing_more_to_do(view: View, leading: bool) -> Non
     if at:
         again = slot_plan.plan(after, leading=leading)
         assert (again.drop, again.create, again.advance) == ((), (), ())
+
+
+@MANY
+@given(slot_views())
+def test_a_logical_slot_on_a_standby_is_not_moved_past_replay_or_its_consumer(view: View) -> None:
+    """INV30; and work on logical slots leaves alone what ignore_slots matches, what is in use, and PostgreSQL's own."""
+    have = {slot.name: slot for slot in view.server.slots}
+    plan = logical_slots.plan(view, Upstream("a", "10.0.0.1", 5432))
+    if plan.advance:
+        assert view.server.phase is Phase.STANDBY and view.cluster is not None
+    for want, at in plan.advance:
+        slot, told = have[want.name], view.cluster.status.slots[want.name] if view.cluster else 0
+        assert (slot.confirmed_flush_lsn or 0) < at <= min(told, view.server.replay_lsn or 0)
+        assert not (slot.active or slot.temporary or slot.synced or matched(view, slot))
+    assert not [want for want in plan.create if want.name in have]
+    assert not [name for name in plan.mark if matched(view, have[name]) or have[name].active]
+
+
+@MANY
+@given(slot_views())
+def test_a_member_that_never_leads_has_no_logical_slots(view: View) -> None:
+    """O8."""
+    if view.host.tags.nofailover or view.host.tags.nostream:
+        assert logical_slots.plan(view, None) in (LogicalPlan(),)
+        assert logical_slots.to_copy(view) == ()

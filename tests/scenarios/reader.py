@@ -7,20 +7,22 @@ cluster  ttl 30  pause  optime 0/5000000  timeline 3  initialize 700000000000000
 cluster  failsafe a,b  |  cluster  unreadable  the mode is on, and whom `/failsafe` names
 leader a [mine]                                no line: nobody leads
 member a  primary  [state running]  timeline 3  lsn 0/50  [nofailover] [clonefrom] [noaddress]
-server standby  timeline 3  lsn 0/50  streaming  control "shut down"  rewind  silent 20
+server standby  version 15  timeline 3  lsn 0/50  streaming  control "shut down"  rewind  silent 20
 peer c  [timeline 4]  lsn 0/50  [primary] [unreachable] [stale] [nofailover] [priority 2]
 history 4  3 0/5000000                         the leader's: timeline, then (timeline, switch point) pairs
 lease 20                                       seconds left; no line: not held
 intent  leader a  candidate b  at +60  fault
 job promote  [irrevocable]  |  job promote ended ok  |  job start ended failed
 order restart  |  order reinit  [force]
-slot b  [at 0/50]  [active] [xmin] [lost] [failover] [synced] [temporary]  [logical app pgoutput]  one that exists here
+slot b  [at 0/50]  [active] [xmin] [lost] [failover] [synced] [temporary]  [logical app pgoutput]  [catalog 7]  here
+leaders feed 7  b 7  [broken feed]             catalog_xmin of the leader's slots, as found
 permanent feed  [logical app pgoutput]  [for standby]     in the setting `slots`
 ignore name x  plugin y                        a matcher of `ignore_slots`
 told  b 0/50  c 0/60                           positions in /status;  retained b c: names there
 promise  b 12  |  promise  unknown 5           to whom, seconds left; unknown: an agent that began so long ago
 round  agreed b,c  refused d                   what members said to me, who lead without the store
 memory  leaderless 3  handover b  failures 2  retry 5  rewind-failed  rebuilds 3  former a  fence armed  unfed 90
+        ready feed  copied 9
 => race.85  nobody I must hear from is missing, and nobody is ahead of me
    HoldLease; StartJob promote
 """
@@ -35,6 +37,7 @@ from pgctl.agent.core.memory import Memory
 from pgctl.agent.core.view import Host, JobState, Lease, Order, ReinitOrder, RestartOrder, View
 from pgctl.model import lsn as lsns
 from pgctl.model.cluster import Cluster, Leader, Revision, Status
+from pgctl.model.conf import LogicalFound
 from pgctl.model.failsafe import Ping, Promise
 from pgctl.model.history import History, HistoryLine
 from pgctl.model.intent import Intent
@@ -115,6 +118,7 @@ class Draft:
     round: e.Round | None = None
     job: JobState | None = None
     order: Order | None = None
+    logical: LogicalFound | None = None
     memory: Memory = Memory()
 
 
@@ -141,6 +145,7 @@ def read(lines: list[str]) -> View:
         round=draft.round,
         job=draft.job,
         order=draft.order,
+        logical=draft.logical,
     )
 
 
@@ -240,6 +245,7 @@ def server(draft: Draft, words: Words) -> None:
     foreign = words.flag("foreign")
     identifier = "7999999999999999999" if foreign else IDENTIFIER
     hung = words.number("silent")
+    major = words.number("version") or 0
     senders = tuple(
         WalSender("replicator", name, None, "streaming", "async", 0)
         for name in filter(None, words.value("sends").split(","))
@@ -248,6 +254,7 @@ def server(draft: Draft, words: Words) -> None:
         phase,
         postmaster=Postmaster(99, 1.0),
         control=ControlData(state, identifier, words.lsn("checkpoint") or Lsn(0), timeline) if state else None,
+        version=major * 10000,
         system_identifier=None if phase is Phase.EMPTY else identifier,
         timeline=timeline,
         lsn=at,
@@ -282,6 +289,7 @@ def slot(draft: Draft, words: Words) -> None:
         database,
         plugin,
         has_xmin=words.flag("xmin"),
+        catalog_xmin=words.number("catalog"),
         wal_status="lost" if words.flag("lost") else "reserved",
         failover=words.flag("failover"),
         synced=words.flag("synced"),
@@ -311,6 +319,16 @@ def settings(draft: Draft) -> Settings:
 def configure(draft: Draft, **changes: object) -> None:
     assert draft.cluster is not None
     draft.cluster = replace(draft.cluster, settings=replace(draft.cluster.settings, **changes))  # type: ignore[arg-type]
+
+
+def leaders(draft: Draft, words: Words) -> None:
+    """What the leader's slots were found to need, by transaction number; `broken NAME`: one here that is beyond use."""
+    found = words.value("broken")
+    pairs = [word for at, word in enumerate(words.words) if at not in words.used]
+    words.used |= set(range(len(words.words)))
+    xmins = tuple((name, int(xmin)) for name, xmin in zip(pairs[::2], pairs[1::2], strict=True))
+    confirmed = {slot.name: slot.confirmed_flush_lsn for slot in draft.server.slots}
+    draft.logical = LogicalFound(xmins, ((found, confirmed[found]),) if found else ())
 
 
 def told(draft: Draft, words: Words) -> None:
@@ -405,6 +423,8 @@ def memory(draft: Draft, words: Words) -> None:
         retry_at=Instant(NOW + (retry or 0)) if retry else Instant(0),
         rewind_failed=words.flag("rewind-failed"),
         rebuilds=words.number("rebuilds") or 0,
+        ready_slots=tuple(filter(None, words.value("ready").split(","))),
+        copy_slots_at=Instant(NOW + (words.number("copied") or -1)),
         bootstrapping=words.flag("bootstrapping"),
         fence_armed={"armed": True, "open": False, "": None}[words.value("fence")],
     )
@@ -420,6 +440,7 @@ READERS = {
     "permanent": permanent,
     "ignore": ignore,
     "told": told,
+    "leaders": leaders,
     "retained": retained,
     "peer": peer,
     "nopeers": nopeers,

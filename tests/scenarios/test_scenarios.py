@@ -11,7 +11,7 @@ from pgctl.agent.core import job as j
 from pgctl.agent.core.rules.tables import TABLES
 from pgctl.agent.core.view import Decision
 from pgctl.model import lsn as lsns
-from pgctl.model.conf import SlotPlan
+from pgctl.model.conf import Conf, LogicalPlan, SlotPlan
 from tests.scenarios import reader
 
 HERE = Path(__file__).parent
@@ -41,12 +41,13 @@ def word(effect: object) -> str:
         case e.MoveFence(armed):
             return "MoveFence armed" if armed else "MoveFence open"
         case e.WriteConf(conf):
-            upstream = conf.upstream
-            return f"WriteConf following {upstream.name}" if upstream else "WriteConf"
+            return " ".join(["WriteConf", *conf_words(conf)])
         case e.CloseIntent(_, _, reason):
             return f"CloseIntent: {reason}" if reason else "CloseIntent"
         case e.SetSlots(plan):
             return "SetSlots " + ", ".join(slot_words(plan))
+        case e.KeepLogical(plan):
+            return "KeepLogical " + ", ".join(logical_words(plan))
         case e.RunCallback(action, role):
             return f"RunCallback {action} {role}"
         case e.WriteInitialize(value):
@@ -60,6 +61,22 @@ def slot_words(plan: SlotPlan) -> list[str]:
     create = [f"create {slot.name}" for slot in plan.create]
     advance = [f"{name} to {lsns.show(at)}" for name, at in plan.advance]
     return [*drop, *create, *advance, *([f"{len(plan.notes)} told"] if plan.notes else [])]
+
+
+def logical_words(plan: LogicalPlan) -> list[str]:
+    create = [f"create {slot.name}{' for failover' if slot.failover else ''}" for slot in plan.create]
+    advance = [f"{slot.name} to {lsns.show(at)}" for slot, at in plan.advance]
+    return [*create, *advance, *(f"mark {name}" for name in plan.mark), *([f"ask {' '.join(plan.ask)}"] if plan.ask else [])]
+
+
+def conf_words(conf: Conf) -> list[str]:
+    """Whom it follows, and what logical slots ask of it."""
+    return [
+        *([f"following {conf.upstream.name}"] if conf.upstream else []),
+        *(["feedback"] if conf.hot_standby_feedback else []),
+        *(["sync-slots"] if conf.sync_slots else []),
+        *([f"confirmed by {' '.join(conf.confirm_slots)}"] if conf.confirm_slots else []),
+    ]
 
 
 def blocks(path: Path) -> list[list[str]]:

@@ -18,6 +18,7 @@ FIRST: dict[type[j.Job], Verb] = {
     j.StartPrimary: Verb.START,
     j.Stop: Verb.STOP,
     j.Restart: Verb.STOP,
+    j.CopySlots: Verb.STOP,
     j.Promote: Verb.PROMOTE,
 }
 

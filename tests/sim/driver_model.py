@@ -65,6 +65,8 @@ class DriverModel:
                 self._lead(request, reply)
             case e.WriteConf() | e.SetSlots() | e.RunCallback():
                 agent.later(pause, lambda: reply(self._change_server(request)))
+            case e.KeepLogical():
+                reply(e.APPLIED)  # the model's servers have no logical slots
             case e.StartJob() | e.CancelJob() | e.MoveFence() | e.Quit():
                 reply(self._order(request))
             case _:

@@ -95,6 +95,9 @@ class JobsModel:
                 yield from self._stop(StopMode.FAST, job.timeout)
                 again = self._start_primary(job.conf, job.timeout) if job.primary else self._start_standby(job.conf)
                 yield from again
+            case j.CopySlots():
+                yield from self._stop(StopMode.FAST, job.timeout)
+                yield from self._start_standby(job.conf)
             case j.Stop():
                 yield from self._stop(job.mode, job.timeout)
             case j.Promote():

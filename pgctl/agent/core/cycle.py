@@ -13,6 +13,7 @@ from pgctl.agent.core.effects import Answer, Outcome, ReadCluster, ReadServer, R
 from pgctl.agent.core.memory import Memory
 from pgctl.agent.core.view import Decision, Host, JobState, Lease, Order, ShowView, View
 from pgctl.model.cluster import Cluster
+from pgctl.model.conf import LogicalFound
 from pgctl.model.failsafe import Promise
 from pgctl.units import Instant, Wall
 
@@ -32,6 +33,7 @@ class CycleStart:
     job: JobState | None = None
     order: Order | None = None
     promise: Promise | None = None
+    logical: LogicalFound | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ def cycle(start: CycleStart) -> Cycle:
         lease=start.lease,
         order=start.order,
         promise=start.promise,
+        logical=start.logical,
         memory=start.memory,
     )
     view = replace(view, memory=remember.update(view))

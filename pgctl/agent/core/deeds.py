@@ -10,6 +10,7 @@ from pgctl.agent.core import (
     divergence,
     follow_target,
     intents,
+    logical_slots,
     ranking,
     remote,
     report,
@@ -29,7 +30,7 @@ from pgctl.agent.core.effects import (
     StartJob,
     WriteStatus,
 )
-from pgctl.agent.core.job import Clone, Job, Promote, Rebuild, Restart, Rewind, StartPrimary, StartStandby, Stop
+from pgctl.agent.core.job import Clone, CopySlots, Job, Promote, Rebuild, Restart, Rewind, StartPrimary, StartStandby, Stop
 from pgctl.agent.core.table import Plan
 from pgctl.agent.core.view import ReinitOrder, RestartOrder, View
 from pgctl.model.conf import SlotPlan, StopMode
@@ -84,14 +85,17 @@ def stand(view: View) -> Plan:
     if remote.section(view) is not None:
         return standby_leader.stand(view)
     change = slot_plan.plan(view, leading=True)
-    arranged: upkeep.Effects = (SetSlots(SlotPlan(create=change.create)),) if change.create else ()
+    ahead = SlotPlan(create=change.create, notes=logical_slots.warning(view))
+    arranged: upkeep.Effects = (SetSlots(ahead),) if ahead != SlotPlan() else ()
     memory = replace(view.memory, fence_armed=None, slots_seen=slots.retained(view).seen)
     return Plan((HoldLease(upkeep.guard(view)), StartJob(Promote()), *arranged), memory)
 
 
 def promote(view: View) -> Plan:
     guarded, memory = upkeep.fence(view, view.memory, armed=True)
-    return Plan((*guarded, StartJob(Promote())), memory)
+    told = SlotPlan(notes=logical_slots.warning(view))
+    warned: upkeep.Effects = (SetSlots(told),) if told != SlotPlan() else ()
+    return Plan((*guarded, StartJob(Promote()), *warned), memory)
 
 
 def adopt(view: View) -> Plan:
@@ -201,6 +205,13 @@ def restart(view: View) -> Plan:
     conf = follow_target.primary_conf(view) if is_primary else follow_target.standby_conf(view)
     timeout = order.timeout or view.settings.primary_start_timeout or 300
     return start(view, Restart(conf=conf, timeout=timeout, order=order.id), keep_fence=is_primary)
+
+
+def copy_slots(view: View) -> Plan:
+    """A restart for the sake of logical slots, which this version of PostgreSQL reads only as it starts."""
+    timeout = view.settings.primary_start_timeout or 300
+    plan = start(view, CopySlots(conf=follow_target.standby_conf(view), timeout=timeout))
+    return replace(plan, reason=", ".join(logical_slots.to_copy(view)))
 
 
 def clone(view: View) -> Plan:

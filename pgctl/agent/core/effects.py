@@ -13,7 +13,7 @@ from typing import ClassVar, Generic, TypeVar
 
 from pgctl.agent.core.job import Job
 from pgctl.model.cluster import Cluster, Revision, Status
-from pgctl.model.conf import Conf, SlotPlan, Upstream
+from pgctl.model.conf import Conf, LogicalPlan, SlotPlan, Upstream
 from pgctl.model.failsafe import Ping
 from pgctl.model.history import History
 from pgctl.model.intent import Intent
@@ -239,6 +239,13 @@ class WriteConf(Request[Answer]):
 @dataclass(frozen=True, slots=True)
 class SetSlots(Request[Answer]):
     plan: SlotPlan
+
+
+@dataclass(frozen=True, slots=True)
+class KeepLogical(Request[Answer]):
+    """Work on logical slots, done beside the cycle; it takes the place of what was asked before and has not begun."""
+
+    plan: LogicalPlan
 
 
 @dataclass(frozen=True, slots=True)

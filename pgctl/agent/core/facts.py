@@ -4,7 +4,7 @@ A fact looks at the view and at nothing else; it reads as an adjective or a clau
 Those about the cluster, intents and the race are in `cluster_facts`.
 """
 
-from pgctl.agent.core import divergence, intents
+from pgctl.agent.core import divergence, intents, logical_slots
 from pgctl.agent.core.job import Bootstrap, Promote, Restart, StartPrimary
 from pgctl.agent.core.view import ReinitOrder, RestartOrder, View
 from pgctl.model.server import Phase
@@ -63,6 +63,11 @@ def starved(view: View) -> bool:
     """
     waiting = {parameter.name for parameter in view.server.pending_restart}
     return view.server.phase is Phase.STANDBY and view.server.replay_paused and bool(waiting & NOT_BELOW_PRIMARY)
+
+
+def slots_to_copy(view: View) -> bool:
+    """Logical slots that only a restart can bring (PostgreSQL up to 15), and no such restart a moment ago."""
+    return bool(logical_slots.to_copy(view))
 
 
 def too_soon(view: View) -> bool:

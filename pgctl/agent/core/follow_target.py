@@ -4,7 +4,7 @@ A standby keeps its upstream while nobody leads: the old primary may still be se
 the leader follows the remote primary, and the others cascade from it.
 """
 
-from pgctl.agent.core import remote
+from pgctl.agent.core import logical_slots, remote, slots
 from pgctl.agent.core.view import View
 from pgctl.model import addresses
 from pgctl.model.conf import Conf, Upstream
@@ -16,12 +16,8 @@ def upstream_of(view: View, member: Member, *, slot: bool = True) -> Upstream | 
     address = addresses.host_port(member.conn_url or "")
     if address is None:
         return None
-    name = slot_name(view.me) if slot and use_slots(view) else None
+    name = slot_name(view.me) if slot and slots.use_slots(view) else None
     return Upstream(member.name, address[0], address[1], name, view.host.database)
-
-
-def use_slots(view: View) -> bool:
-    return view.settings.postgresql.get("use_slots", True) is not False
 
 
 def target(view: View) -> Member | None:
@@ -76,7 +72,8 @@ def leader_upstream(view: View) -> Upstream | None:
 def standby_conf(view: View) -> Conf:
     """The wanted configuration of a standby in this view."""
     upstream = None if view.host.tags.nostream else _upstream(view)
-    return remote.dressed(view, Conf(standby=True, upstream=upstream, postgresql=view.settings.postgresql))
+    conf = remote.dressed(view, Conf(standby=True, upstream=upstream, postgresql=view.settings.postgresql))
+    return logical_slots.prepared(view, conf, leader_upstream(view))
 
 
 def _upstream(view: View) -> Upstream | None:
@@ -93,4 +90,4 @@ def _upstream(view: View) -> Upstream | None:
 
 
 def primary_conf(view: View) -> Conf:
-    return Conf(standby=False, postgresql=view.settings.postgresql)
+    return logical_slots.prepared(view, Conf(standby=False, postgresql=view.settings.postgresql), None)

@@ -88,6 +88,15 @@ class Restart(Job):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CopySlots(Job):
+    """Restarts a standby to give it logical slots of the leader, which it reads before the stop."""
+
+    conf: Conf = Conf()
+    timeout: float = 300
+    name: ClassVar[str] = "copy slots"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stop(Job):
     """Stops the server. `handover` marks the first half of a switchover."""
 

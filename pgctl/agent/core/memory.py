@@ -53,4 +53,8 @@ class Memory:
     """Whom writes of mine named whose answer is not known: they may be in it, too."""
     failsafe_at: Revision | None = None
     """The revision that my last write of it was made upon; None: not yet written in this lead."""
+    ready_slots: tuple[str, ...] = ()
+    """Copied logical slots that have been found good: see `logical_slots`."""
+    copy_slots_at: Instant = Instant(0)
+    """No restart for the sake of a logical slot before this."""
     last_rule: str = ""

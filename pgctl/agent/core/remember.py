@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from pgctl.agent.core import remote
-from pgctl.agent.core.job import Clone, Promote, Rebuild, Restart, Rewind, StartPrimary, StartStandby, Stop
+from pgctl.agent.core import logical_slots, remote
+from pgctl.agent.core.job import Clone, CopySlots, Promote, Rebuild, Restart, Rewind, StartPrimary, StartStandby, Stop
 from pgctl.agent.core.memory import Memory
 from pgctl.agent.core.view import JobState, View
 from pgctl.model.server import Phase
@@ -16,6 +16,7 @@ def update(view: View) -> Memory:
     hung = (memory.hung_since or view.now) if view.server.phase is Phase.HUNG else None
     unfed = (memory.unfed_since or view.now) if remote.unfed(view) else None
     memory = replace(memory, hung_since=hung, unfed_since=unfed)
+    memory = logical_slots.seen(view, memory)
     if view.job is not None and view.job.ended:
         memory = _of_job(view, view.job, memory)
     return memory
@@ -44,6 +45,9 @@ def _of_cluster(view: View, memory: Memory) -> Memory:
 def _of_job(view: View, ended: JobState, memory: Memory) -> Memory:
     """A deed that worked clears what failed before; one that failed is tried again later, each time later."""
     job = ended.job
+    if isinstance(job, CopySlots):
+        wait = logical_slots.COPY_AGAIN_AFTER if ended.ok else logical_slots.RETRY
+        return replace(memory, conf=None, copy_slots_at=Instant(view.now + wait))
     if ended.ok:
         fresh = isinstance(job, (Rewind, Clone, Rebuild, Promote, StartPrimary, StartStandby, Restart))
         memory = replace(memory, last_failure="", retry_at=Instant(0), start_failures=0 if fresh else memory.start_failures)

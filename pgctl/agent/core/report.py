@@ -1,7 +1,19 @@
 """My member key, and the status document, as this view says they should be. Pure. Source: dcs.md 3.4 and 3.6."""
 
 from pgctl.agent.core import divergence, remote, slots
-from pgctl.agent.core.job import Bootstrap, Clone, Job, Promote, Rebuild, Restart, Rewind, StartPrimary, StartStandby, Stop
+from pgctl.agent.core.job import (
+    Bootstrap,
+    Clone,
+    CopySlots,
+    Job,
+    Promote,
+    Rebuild,
+    Restart,
+    Rewind,
+    StartPrimary,
+    StartStandby,
+    Stop,
+)
 from pgctl.agent.core.view import View
 from pgctl.model.cluster import Status
 from pgctl.model.lsn import Lsn
@@ -16,6 +28,7 @@ _OF_JOB: dict[type[Job], State] = {
     StartStandby: State.STARTING,
     StartPrimary: State.STARTING,
     Restart: State.RESTARTING,
+    CopySlots: State.RESTARTING,
     Stop: State.STOPPING,
 }
 

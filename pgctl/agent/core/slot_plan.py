@@ -15,9 +15,10 @@ ever: it is made anew without one.
 from collections.abc import Iterator
 from enum import StrEnum
 
-from pgctl.agent.core import slots
+from pgctl.agent.core import logical_slots, slots
 from pgctl.agent.core.view import View
 from pgctl.model.conf import SlotPlan, SlotWanted
+from pgctl.model.logical import Means
 from pgctl.model.lsn import Lsn
 from pgctl.model.member import slot_name
 from pgctl.model.server import Phase, Slot
@@ -42,7 +43,7 @@ def plan(view: View, *, leading: bool) -> SlotPlan:
     steps = {name: step(view, slot, want.get(name), leading=leading) for name, slot in have.items()}
     gone = tuple(name for name, what in steps.items() if what is not Step.KEEP)
     create = tuple(
-        slot for name, slot in want.items() if (name not in have or steps[name] is Step.RENEW) and _possible(view, slot)
+        slot for name, slot in want.items() if (name not in have or steps[name] is Step.RENEW) and _possible(slot)
     )
     advance = tuple(
         (name, goal)
@@ -58,7 +59,7 @@ def step(view: View, slot: Slot, want: SlotWanted | None, *, leading: bool) -> S
         return Step.KEEP
     if want is None:
         return Step.KEEP if slot.name in slots.unusable(view) else Step.DROP
-    if differs(slot, want) or slot.wal_status == "lost":
+    if differs(slot, want) or slot.wal_status == "lost" or logical_slots.broken(view, slot) or _in_the_way(view, slot):
         return Step.RENEW
     if slot.type == slots.PHYSICAL and not _expected_active(view, slot.name, leading=leading):
         frozen = slot.has_xmin and (leading_elsewhere(view) or view.server.phase is Phase.PRIMARY)
@@ -76,12 +77,22 @@ def leading_elsewhere(view: View) -> bool:
 
 
 def _servers_own(view: View, slot: Slot) -> bool:
-    """A failover slot is the server's: on a standby it keeps it in step itself (PostgreSQL 17)."""
-    return slot.failover
+    """A failover slot is the server's and the operator's (O22), but for one in the way of the server itself (O21)."""
+    return slot.failover and not _in_the_way(view, slot)
 
 
-def _possible(view: View, want: SlotWanted) -> bool:
-    return want.type == slots.PHYSICAL or view.server.phase is Phase.PRIMARY
+def _in_the_way(view: View, slot: Slot) -> bool:
+    """On a standby whose server keeps failover slots in step: one of my own time as primary, or made by this agent."""
+    standby = view.server.phase is Phase.STANDBY and leading_elsewhere(view)
+    own = slot.type == slots.LOGICAL and not (slot.synced or slot.temporary)
+    if not (standby and own and logical_slots.means(view) is Means.SYNCHRONIZED):
+        return False
+    return slot.failover or slot.name in logical_slots.wanted(view)
+
+
+def _possible(want: SlotWanted) -> bool:
+    """Logical ones are made beside the cycle: it can take long."""
+    return want.type == slots.PHYSICAL
 
 
 def _expected_active(view: View, name: str, *, leading: bool) -> bool:

@@ -9,7 +9,6 @@ matches is never touched. The steps from the slots that exist to these are `slot
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pgctl.agent.core import follow_target
 from pgctl.agent.core.view import View
 from pgctl.model.conf import SlotWanted
 from pgctl.model.member import Member, State, slot_name
@@ -62,9 +61,13 @@ def expected_active(view: View, member: Member, *, leading: bool) -> bool:
     return through is None or through.state != State.RUNNING
 
 
+def use_slots(view: View) -> bool:
+    return view.settings.postgresql.get("use_slots", True) is not False
+
+
 def wanted(view: View, *, leading: bool) -> dict[str, SlotWanted]:
     """The slots that should exist here, by name. A member's slot comes before a permanent one of its name."""
-    if not follow_target.use_slots(view):
+    if not use_slots(view):
         return {}
     names = _for_members(view, leading=leading)
     found = {name: SlotWanted(name) for name in sorted(names - {slot_name(view.me)})}

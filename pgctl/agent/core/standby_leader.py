@@ -6,14 +6,13 @@ new timeline. Source: ha.md 2.12.
 
 from dataclasses import replace
 
-from pgctl.agent.core import divergence, follow_target, intents, remote, report, slot_plan, slots, upkeep
+from pgctl.agent.core import divergence, follow_target, intents, remote, report, slots, upkeep
 from pgctl.agent.core.effects import (
     Answer,
     CloseIntent,
     HoldLease,
     ReleaseLease,
     Request,
-    SetSlots,
     StartJob,
     WriteStatus,
     WriteSync,
@@ -21,7 +20,7 @@ from pgctl.agent.core.effects import (
 from pgctl.agent.core.job import StartStandby, Stop
 from pgctl.agent.core.table import Plan
 from pgctl.agent.core.view import View
-from pgctl.model.conf import SlotPlan, StopMode
+from pgctl.model.conf import StopMode
 from pgctl.model.intent import Intent
 from pgctl.model.sync import SyncState
 from pgctl.units import show_seconds
@@ -110,9 +109,7 @@ def keep(view: View) -> Plan:
     effects += [*guarded, *upkeep.recorded(view), *(upkeep.fulfilled(view) or _taken_back(view))]
     configured, memory = upkeep.conf(view, memory, follow_target.standby_conf(view))
     effects += configured
-    change = slot_plan.plan(view, leading=True)
-    if change != SlotPlan():
-        effects.append(SetSlots(change))
+    effects += upkeep.kept_slots(view, leading=True)
     if cluster.sync.active:
         effects.append(WriteSync(SyncState(), cluster.revision("sync")))
     status = report.status(view)

@@ -5,10 +5,11 @@ Level, not edge: each step compares what is with what should be, and is left out
 
 from dataclasses import replace
 
-from pgctl.agent.core import cluster_facts, failsafe, follow_target, intents, remote, report, slot_plan, slots
+from pgctl.agent.core import cluster_facts, failsafe, follow_target, intents, logical_slots, remote, report, slot_plan, slots
 from pgctl.agent.core.effects import (
     Answer,
     CloseIntent,
+    KeepLogical,
     MoveFence,
     Publish,
     Request,
@@ -26,7 +27,7 @@ from pgctl.agent.core.memory import Memory
 from pgctl.agent.core.table import Plan
 from pgctl.agent.core.view import View
 from pgctl.model.cluster import Revision
-from pgctl.model.conf import Conf, SlotPlan
+from pgctl.model.conf import Conf, LogicalPlan, SlotPlan
 from pgctl.model.server import Phase
 from pgctl.model.sync import SyncState
 
@@ -80,9 +81,7 @@ def leading(view: View) -> Plan:
     effects += named
     configured, memory = conf(view, memory, follow_target.primary_conf(view))
     effects += configured
-    change = slot_plan.plan(view, leading=True)
-    if change != SlotPlan():
-        effects.append(SetSlots(change))
+    effects += kept_slots(view, leading=True)
     effects += history(view)
     if cluster.sync.active:
         # This version keeps no synchronous standbys. A list left by a leader that did would promise what nobody keeps.
@@ -105,6 +104,14 @@ def topology(view: View, memory: Memory) -> tuple[Effects, Memory]:
     if memory.failsafe is not None and cluster.failsafe == wanted:
         return (), memory
     return (WriteFailsafe(wanted, at),), replace(memory, failsafe=wanted, failsafe_tried={}, failsafe_at=at)
+
+
+def kept_slots(view: View, *, leading: bool) -> Effects:
+    """Physical slots at once, logical ones beside the cycle."""
+    change = slot_plan.plan(view, leading=leading)
+    logical = logical_slots.plan(view, follow_target.leader_upstream(view))
+    found: list[Request[Answer]] = [SetSlots(change)] if change != SlotPlan() else []
+    return (*found, KeepLogical(logical)) if logical != LogicalPlan() else tuple(found)
 
 
 def history(view: View) -> Effects:
@@ -155,8 +162,7 @@ def following(view: View) -> Plan:
     arranged: Effects = ()
     if view.cluster is not None and view.cluster.leader is not None:
         # In a race nothing may cost time; what is missing is made once it is decided.
-        change = slot_plan.plan(view, leading=False)
-        arranged = (SetSlots(change),) if change != SlotPlan() else ()
+        arranged = kept_slots(view, leading=False)
     published, memory = publish(view, memory)
     called: Effects = ()
     if view.server.phase is Phase.STANDBY:

@@ -10,6 +10,7 @@ from pgctl.agent.core.effects import Answer, Peer, Request, Round
 from pgctl.agent.core.job import Job
 from pgctl.agent.core.memory import Memory
 from pgctl.model.cluster import Cluster
+from pgctl.model.conf import LogicalFound
 from pgctl.model.failsafe import Promise
 from pgctl.model.member import MemberName, ScheduledRestart, Tags
 from pgctl.model.server import ServerState
@@ -104,6 +105,8 @@ class View:
     """What this member promised a leader that cannot reach the store."""
     round: Round | None = None
     """What the members said to me, who lead and cannot reach the store."""
+    logical: LogicalFound | None = None
+    """What the work on logical slots has found so far."""
     memory: Memory = Memory()
 
     @property

@@ -124,7 +124,7 @@ class NotedServer(Server):
     def postmaster_fd(self) -> int | None:
         return None
 
-    def rehearse(self, conf: Conf) -> None:
+    def rehearse(self, conf: Conf, *, copying: bool = False) -> None:
         self._do("rehearse")
 
     def use_dynamic(self, document: Any) -> None:

@@ -39,12 +39,13 @@ from pgctl.agent.driver import Driver
 from pgctl.agent.hands import Hands
 from pgctl.agent.jobs import Jobs
 from pgctl.agent.lease import LeaseCell
+from pgctl.agent.slot_keeper import SlotKeeper
 from pgctl.config.sections import BootstrapSection, CtlSection
 from pgctl.dcs.cluster_store import ClusterStore
 from pgctl.dcs.inproc import Fate, Fault, InprocStore, Universe
 from pgctl.errors import ServerError
 from pgctl.model.cluster import Cluster, Revision, Status
-from pgctl.model.conf import Conf, SlotPlan, Upstream
+from pgctl.model.conf import Conf, LogicalPlan, SlotPlan, Upstream
 from pgctl.model.failsafe import Ping
 from pgctl.model.history import History
 from pgctl.model.intent import Intent
@@ -71,7 +72,7 @@ class Stand:
         client = Client(CtlSection(), clock=self.clock)
         self.promise = promises(self.lease)
         self.hands = Hands(store, self.server, client, self.jobs, self.lease, self.promise, self.fence, board, self.clock,
-                           "a")
+                           "a", SlotKeeper(self.server.keep_logical))
         self.driver = Driver(self.hands, Settings(ttl=12))
         self.driver.begin()
 
@@ -113,6 +114,8 @@ def test_every_request_has_its_function(stand: Stand, request_type: type[Request
     given = {field.name: SAMPLES[field.name] for field in fields(request_type)}
     if request_type is effects.WriteFailsafe:
         given["members"] = {}
+    if request_type is effects.KeepLogical:
+        given["plan"] = LogicalPlan()
     stand.driver.perform(request_type(**given))
 
 

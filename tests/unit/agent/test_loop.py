@@ -19,6 +19,7 @@ from pgctl.agent.jobs import Jobs
 from pgctl.agent.lease import LeaseCell
 from pgctl.agent.loop import Backoff, Loop
 from pgctl.agent.orders import Orders
+from pgctl.agent.slot_keeper import SlotKeeper
 from pgctl.agent.watcher import Watcher
 from pgctl.clock import SystemClock
 from pgctl.config.sections import CtlSection
@@ -55,7 +56,8 @@ class Stand:
         jobs = Jobs(self.server, None, self.clock, self.bell, lambda: self.driver.may_write())
         client = Client(CtlSection())
         lease = LeaseCell()
-        hands = Hands(self.store, self.server, client, jobs, lease, promises(lease), self.fence, self.board, self.clock, "a")
+        hands = Hands(self.store, self.server, client, jobs, lease, promises(lease), self.fence, self.board, self.clock, "a",
+                      SlotKeeper(self.server.keep_logical))
         self.driver = Driver(hands, Settings())
         self.reloads: list[str] = []
         self.inbox = Inbox(self.bell)

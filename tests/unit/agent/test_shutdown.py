@@ -15,6 +15,7 @@ from pgctl.agent.hands import Hands
 from pgctl.agent.heartbeat import Heartbeat, Pace
 from pgctl.agent.jobs import Jobs
 from pgctl.agent.lease import LeaseCell
+from pgctl.agent.slot_keeper import SlotKeeper
 from pgctl.clock import SystemClock
 from pgctl.config.sections import CtlSection
 from pgctl.dcs.cluster_store import ClusterStore
@@ -48,7 +49,7 @@ class Stand:
         jobs = Jobs(self.server, None, self.clock, Bell(), lambda: True)
         lease = LeaseCell()
         self.hands = Hands(store, self.server, Client(CtlSection()), jobs, lease, promises(lease), self.fence, board,
-                           self.clock, "a")
+                           self.clock, "a", SlotKeeper(self.server.keep_logical))
         self.driver = Driver(self.hands, Settings(ttl=12))
         self.driver.begin()
 

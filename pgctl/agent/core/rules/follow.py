@@ -33,5 +33,11 @@ FOLLOW = (
         [facts.starved],
         deeds.restart,
     ),
+    rule(
+        "follow.80",
+        "permanent logical slots are missing here and can only be copied: restart with them",
+        [facts.slots_to_copy],
+        deeds.copy_slots,
+    ),
     rule("follow.90", "in order", [], deeds.follow),
 )
