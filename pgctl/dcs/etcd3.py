@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 
 from pgctl.clock import Clock
 from pgctl.config.ctl_sections import StoreSection
-from pgctl.dcs import etcd3_client, keys
 from pgctl.dcs import etcd3_wire as wire
+from pgctl.dcs import etcd_access, keys
 from pgctl.dcs.etcd3_client import Etcd3Client
 from pgctl.dcs.etcd3_lease import Etcd3Lease, Lease
 from pgctl.dcs.etcd3_watch import Etcd3Watch
@@ -23,7 +23,7 @@ from pgctl.units import Instant, Seconds
 
 def open_store(section: StoreSection, clock: Clock) -> "Etcd3Store":
     """Raises ConfigError for wrong options. Nothing is asked yet."""
-    client = Etcd3Client(etcd3_client.access(section.options), clock)
+    client = Etcd3Client(etcd_access.access("etcd3", section.options), clock)
     return Etcd3Store(client, keys.base_path(section.namespace, section.scope), clock)
 
 

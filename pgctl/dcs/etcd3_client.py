@@ -5,33 +5,19 @@ Source: dcs.md 6.2.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
-from urllib.parse import unquote, urlsplit
 
 from pgctl.clock import Clock
 from pgctl.dcs import etcd3_wire as wire
 from pgctl.dcs import retry
 from pgctl.dcs.etcd3_wire import Document, Meaning, Refusal
-from pgctl.errors import ConfigError, OutcomeUnknown, StoreUnreachable
-from pgctl.net import Endpoints, Http, NoReply, NotSent, Stream, Tls, json_body
+from pgctl.dcs.etcd_access import Access
+from pgctl.errors import OutcomeUnknown, StoreUnreachable
+from pgctl.net import Endpoints, Http, NoReply, NotSent, Stream, json_body
 from pgctl.units import Instant, Seconds
 
-_PORT = 2379
-
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """Where etcd is and how to get in. `learn`: ask it for its other members; not when `urls` are proxies."""
-
-    urls: tuple[str, ...]
-    learn: bool = False
-    username: str = ""
-    password: str = field(default="", repr=False)
-    tls: Tls | None = None
 
 
 class Etcd3Client:
@@ -170,38 +156,6 @@ class Etcd3Client:
             if "authentication is not enabled" not in error.detail:
                 raise Refusal(error.detail, Meaning.REFUSED) from error
         return self._token
-
-
-def access(options: Mapping[str, object]) -> Access:
-    """The section `etcd3` as configured (config.md 5). Raises ConfigError."""
-    if options.get("srv"):
-        raise ConfigError("etcd3.srv is not supported by this version", hint="List the endpoints in etcd3.hosts.")
-    written = next((options[name] for name in ("proxy", "hosts", "host", "url") if options.get(name)), None)
-    places = written if isinstance(written, (list, tuple)) else str(written or "").split(",")
-    scheme = str(options.get("protocol") or "http")
-    parts = [urlsplit(place if "://" in place else f"{scheme}://{place}") for place in
-             (str(place).strip() for place in places) if place]
-    try:
-        urls = tuple(f"{part.scheme}://{_host(part.hostname)}:{part.port or _PORT}" for part in parts)
-    except ValueError as error:
-        raise ConfigError(f"etcd3: {error}", hint="Write endpoints as host:port or http://host:port.") from error
-    if not urls:
-        raise ConfigError("etcd3.hosts is missing", hint="List etcd's client addresses: etcd3: {hosts: [a:2379]}.")
-    single = len(urls) == 1 and not options.get("proxy") and not options.get("use_proxies")
-    cacert, cert, key = (str(options.get(name) or "") for name in ("cacert", "cert", "key"))
-    return Access(
-        urls,
-        single,
-        str(options.get("username") or unquote(parts[0].username or "")),
-        str(options.get("password") or unquote(parts[0].password or "")),
-        Tls(cacert, cert, key) if any(url.startswith("https:") for url in urls) else None,
-    )
-
-
-def _host(name: str | None) -> str:
-    if not name:
-        raise ValueError("an endpoint has no host")
-    return f"[{name}]" if ":" in name else name
 
 
 def _judged(status: int, body: bytes) -> Document:

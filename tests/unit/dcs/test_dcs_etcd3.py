@@ -1,13 +1,11 @@
-"""etcd's gateway in words: documents, refusals and what they mean, endpoints as people configure them."""
+"""etcd's gateway in words: documents, and refusals and what they mean."""
 
 import json
 
 import pytest
 
-from pgctl.dcs import etcd3_client
 from pgctl.dcs import etcd3_wire as wire
 from pgctl.dcs.etcd3_wire import Meaning, Refusal
-from pgctl.errors import ConfigError
 from pgctl.model.cluster import Revision
 
 
@@ -79,35 +77,3 @@ def test_news_of_a_watch() -> None:
 ])
 def test_the_prefix_follows_the_clusters_version(cluster: str, prefix: str | None) -> None:
     assert wire.api_prefix({"etcdserver": "3.5.0", "etcdcluster": cluster}) == prefix
-
-
-@pytest.mark.parametrize(("options", "urls"), [
-    ({"host": "a"}, ("http://a:2379",)),
-    ({"host": "a:1"}, ("http://a:1",)),
-    ({"hosts": "a:1, b"}, ("http://a:1", "http://b:2379")),
-    ({"hosts": ["a", "[::1]:5"], "protocol": "https"}, ("https://a:2379", "https://[::1]:5")),
-    ({"url": "https://a:1/"}, ("https://a:1",)),
-    ({"proxy": "http://p:9", "hosts": ["a"]}, ("http://p:9",)),
-    ({"hosts": ["a"], "host": "b"}, ("http://a:2379",)),
-])
-def test_endpoints_as_configured(options: dict[str, object], urls: tuple[str, ...]) -> None:
-    assert etcd3_client.access(options).urls == urls
-
-
-def test_credentials_from_the_url_and_from_the_section() -> None:
-    found = etcd3_client.access({"url": "http://u:p%40@a:1"})
-    assert (found.urls, found.username, found.password) == (("http://a:1",), "u", "p@")
-    assert etcd3_client.access({"url": "http://u:p@a", "username": "x", "password": "y"}).username == "x"
-    assert "p%40" not in repr(found) and "p@" not in repr(found)
-
-
-def test_tls_where_an_endpoint_asks_for_it() -> None:
-    assert etcd3_client.access({"hosts": ["a"], "cacert": "/ca"}).tls is None
-    found = etcd3_client.access({"hosts": ["a"], "protocol": "https", "cacert": "/ca", "cert": "/c", "key": "/k"}).tls
-    assert found is not None and (found.cacert, found.cert, found.key, found.verify) == ("/ca", "/c", "/k", True)
-
-
-@pytest.mark.parametrize("options", [{}, {"hosts": []}, {"hosts": "a:notaport"}, {"hosts": "http://:5"}, {"srv": "x"}])
-def test_wrong_options_are_the_operators_to_mend(options: dict[str, object]) -> None:
-    with pytest.raises(ConfigError):
-        etcd3_client.access(options)
