@@ -25,7 +25,7 @@ help:
 	@echo 'make test       every test that can run on this host (PYTEST_ARGS="-k word")'
 	@echo 'make simulate   seeded histories with faults (SEEDS=1000, START=0, MODE="pause ...", JOBS=1)'
 	@echo 'make bench      the benchmarks'
-	@echo 'make services   PostgreSQL and etcd, by apt'
+	@echo 'make services   PostgreSQL, etcd and Consul, by apt'
 	@echo 'make clean      remove what was built here'
 
 demo:

@@ -1,4 +1,4 @@
-"""HTTP over urllib3: pools, TLS, streams, and one deadline for several endpoints. Knows no URL of ours.
+"""HTTP over urllib3: pools, TLS, streams, deadlines. Knows no URL of ours.
 
 What matters to a caller who wrote something is whether the other side can have read it. So there are two failures:
 `NotSent`, the connection never stood and nothing left this host; `NoReply`, the request may have been carried out and
@@ -13,9 +13,10 @@ import contextlib
 import json
 import socket
 import ssl
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any
+from weakref import WeakSet
 
 from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -28,8 +29,6 @@ from pgctl.units import Seconds
 
 _BODY_LIMIT = 64 * 1024**2
 _CHUNK = 65536
-
-T = TypeVar("T")
 
 
 class NotSent(PgctlError):
@@ -127,6 +126,7 @@ class Http:
         """`connections` is how many idle ones are kept for each host. Raises ConfigError for unusable TLS files."""
         self._clock = clock or SystemClock()
         self._tls = tls
+        self._aborted = False
         self._pools = self._new_pools(connections) if tls is None else self._new_pools(connections, tls.context())
 
     @staticmethod
@@ -168,54 +168,25 @@ class Http:
         """Closes idle connections; those in use end with their request."""
         self._pools.clear()
 
+    def abort(self) -> None:
+        """Closes all connections for good: requests under way end with NoReply, later ones with NotSent."""
+        self._aborted = True
+        for key in self._pools.pools.keys():  # noqa: SIM118 -- iterating over the container itself is refused
+            if isinstance(pool := self._pools.pools.get(key), _PlainPool):
+                pool.cut()
+        self._pools.clear()
+
     def _open(self, method: str, url: str, timeout: Seconds, body: bytes | None,
               headers: Mapping[str, str] | None) -> BaseHTTPResponse:
         if timeout <= 0:
             raise NotSent(f"could not connect to {_place(url)}", detail="no time left")
+        if self._aborted:
+            raise NotSent(f"could not connect to {_place(url)}", detail="closed meanwhile")
         try:
             return self._pools.request(method, url, body=body, headers={"user-agent": "pgctl", **(headers or {})},
                                        timeout=Timeout(total=timeout), redirect=False, preload_content=False)
         except (HTTPError, OSError) as error:
             raise NoReply(f"no answer from {_place(url)}", detail=_reason(error)) from error
-
-
-class Endpoints:
-    """Several servers of which any one will do. The one that answered last is asked first."""
-
-    def __init__(self, urls: Sequence[str]) -> None:
-        self._urls = tuple(urls)
-
-    @property
-    def urls(self) -> tuple[str, ...]:
-        """In the order in which they would be asked."""
-        return self._urls
-
-    def distrust(self, url: str) -> None:
-        """Puts `url` last."""
-        self._urls = (*(known for known in self._urls if known != url), url)
-
-    def ask(self, call: Callable[[str, Seconds], T], *, budget: Seconds, clock: Clock, repeatable: bool) -> T:
-        """What `call(url, timeout)` returns for the first server that answers; one deadline for all.
-
-        With several left, a server gets its share of the time that is left. After NoReply the next one is asked
-        only if the call is `repeatable`; else it is given all the time, for cutting it short would gain nothing.
-        Raises the last NotSent or NoReply.
-        """
-        deadline = clock.now() + budget
-        failure: NotSent | NoReply = NotSent("no server is configured")
-        for tried, url in enumerate(self._urls):
-            left = deadline - clock.now()
-            try:
-                return call(url, Seconds(left / (len(self._urls) - tried) if repeatable else left))
-            except NotSent as error:
-                failure = error
-            except NoReply as error:
-                if not repeatable:
-                    self.distrust(url)
-                    raise
-                failure = error
-            self.distrust(url)
-        raise failure
 
 
 def basic(username: str, password: str) -> Mapping[str, str]:
@@ -249,10 +220,26 @@ class _TlsConnection(_PlainConnection, HTTPSConnection):
 
 
 class _PlainPool(HTTPConnectionPool):
+    """Knows the connections it made, also those in use, for as long as they live."""
+
     ConnectionCls = _PlainConnection
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._made: WeakSet[Any] = WeakSet()
 
-class _TlsPool(HTTPSConnectionPool):
+    def _new_conn(self) -> Any:
+        made = super()._new_conn()
+        self._made.add(made)
+        return made
+
+    def cut(self) -> None:
+        """Ends what is read from any of them, in whichever thread."""
+        for made in tuple(self._made):
+            _shut(getattr(made, "wire", None))
+
+
+class _TlsPool(_PlainPool, HTTPSConnectionPool):
     ConnectionCls = _TlsConnection
 
 
@@ -270,11 +257,14 @@ def _read_some(response: BaseHTTPResponse, timeout: Seconds) -> bytes:
 
 def _cut(response: BaseHTTPResponse) -> None:
     """Closes the connection under a response, waking a reader in another thread."""
-    wire = _wire(response)
+    _shut(_wire(response))
+    response.close()
+
+
+def _shut(wire: socket.socket | None) -> None:
     if wire is not None:
         with contextlib.suppress(OSError):  # already gone
             wire.shutdown(socket.SHUT_RDWR)
-    response.close()
 
 
 def _lower(headers: Mapping[str, str]) -> Mapping[str, str]:

@@ -16,7 +16,7 @@ eval "$found"
 export PGCTL_RUN_AS
 say "in another terminal, pgctl is $(pwd)/.venv/bin/pgctl"
 switch=$(switch_to "$PGCTL_RUN_AS")
-[ -n "$switch" ] || exec env PATH="$PGCTL_VENV/bin:$PATH" pgctl demo "$@"
+[ -n "$switch" ] || exec env PATH="$PGCTL_VENV/bin:$PATH:$(cache_directory)" pgctl demo "$@"
 
 mine=${HOME:-$(home_of root)}/.config/pgctl/pgctl.yaml
 seam=$(mktemp -d /var/tmp/pgctl-demo-XXXXXX)
@@ -48,7 +48,7 @@ follow() {
 demo() {
     cd /
     exec $switch env HOME="$(home_of "$PGCTL_RUN_AS")" USER="$PGCTL_RUN_AS" LOGNAME="$PGCTL_RUN_AS" \
-        PGCTL_DEMO_CONFIG="$theirs" PATH="$PGCTL_VENV/bin:$PATH" pgctl demo "$@"
+        PGCTL_DEMO_CONFIG="$theirs" PATH="$PGCTL_VENV/bin:$PATH:$(cache_directory)" pgctl demo "$@"
 }
 
 case " $* " in

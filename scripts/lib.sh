@@ -86,3 +86,11 @@ has_postgresql() {
 need_postgresql() { has_postgresql || install_packages postgresql; }
 
 need_etcd() { command -v etcd >/dev/null || install_packages etcd-server; }
+
+# Where programs are kept that no package manager installed: outside the checkout, so that they outlive it, and, for root,
+# where the user that the tests run as can read them.
+cache_directory() {
+    if [ "$(id -u)" = 0 ]; then echo /var/cache/pgctl; else echo "${HOME:?}/.cache/pgctl"; fi
+}
+
+need_consul() { command -v consul >/dev/null || scripts/unpack.sh bullseye consul usr/bin/consul >/dev/null; }

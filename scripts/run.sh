@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 need_postgresql
 found=$(scripts/env.sh)
 eval "$found"
-export PGCTL_RUN_AS PATH="$PGCTL_VENV/bin:$PATH"
+export PGCTL_RUN_AS PATH="$PGCTL_VENV/bin:$PATH:$(cache_directory)"
 switch=$(switch_to "$PGCTL_RUN_AS")
 [ -n "$switch" ] || exec "$@"
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract import services_kubernetes
+from tests.contract import services, services_kubernetes
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -144,7 +144,7 @@ _STORES: dict[str, Callable[[], bool]] = {
     "etcd": _program("etcd"),
     "etcd2": _program("etcd"),
     "etcd3": _program("etcd"),
-    "consul": _program("consul"),
+    "consul": lambda: bool(services.find("consul")),
     "zookeeper": _zookeeper,
     "kubernetes": lambda: bool(services_kubernetes.find()),
 }

@@ -13,8 +13,9 @@ from pgctl.dcs import etcd3_wire as wire
 from pgctl.dcs import retry
 from pgctl.dcs.etcd3_wire import Document, Meaning, Refusal
 from pgctl.dcs.etcd_access import Access
+from pgctl.endpoints import Endpoints
 from pgctl.errors import OutcomeUnknown, StoreUnreachable
-from pgctl.net import Endpoints, Http, NoReply, NotSent, Stream, json_body
+from pgctl.net import Http, NoReply, NotSent, Stream, json_body
 from pgctl.units import Instant, Seconds
 
 T = TypeVar("T")

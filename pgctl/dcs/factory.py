@@ -12,9 +12,9 @@ from pgctl.config.ctl_sections import StoreSection
 from pgctl.dcs.store import Store
 from pgctl.errors import ConfigError
 
-_ROOMS: Mapping[str, str] = {"etcd3": "etcd3", "kubernetes": "kubernetes", "sqlite": "sqlite"}
+_ROOMS: Mapping[str, str] = {"consul": "consul", "etcd3": "etcd3", "kubernetes": "kubernetes", "sqlite": "sqlite"}
 """Kind → room with a function `open_store(section, clock)`."""
-_EXTRAS: Mapping[str, str] = {}
+_EXTRAS: Mapping[str, str] = {"consul": "consul"}
 """Kind → the extra that installs its client library."""
 _NOTICES: Mapping[str, str] = {"sqlite": "the embedded store serves members on this host only, and is gone with it"}
 
@@ -31,7 +31,7 @@ def open_store(section: StoreSection, clock: Clock) -> Store:
     """
     room = _ROOMS.get(section.kind)
     if room is None:
-        supported = " and ".join(sorted(_ROOMS))
+        supported = ", ".join(sorted(_ROOMS))
         raise ConfigError(f'store "{section.kind}" is not supported by this version',
                           hint=f"Use one of those that are: {supported}.")
     try:

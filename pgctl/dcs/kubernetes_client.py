@@ -17,8 +17,9 @@ from pgctl.clock import Clock
 from pgctl.dcs import kubernetes_access as kube_access
 from pgctl.dcs import retry
 from pgctl.dcs.kubernetes_access import Access, Options
+from pgctl.endpoints import Endpoints
 from pgctl.errors import ConfigError, OutcomeUnknown, PgctlError, StoreUnreachable
-from pgctl.net import Endpoints, Http, NoReply, NotSent, Response, Stream, json_body
+from pgctl.net import Http, NoReply, NotSent, Response, Stream, json_body
 from pgctl.units import Instant, Seconds
 
 Document = Mapping[str, object]

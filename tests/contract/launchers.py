@@ -14,7 +14,7 @@ from typing import Protocol
 
 from pgctl.config.sections import StoreSection
 from pgctl.dcs.store import Store
-from tests.contract import services, services_kubernetes
+from tests.contract import services, services_consul, services_kubernetes
 from tests.contract.services_kubernetes import KubeApi
 
 
@@ -68,6 +68,12 @@ def _etcd(directory: Path) -> Iterator[Server]:
 
 
 @contextmanager
+def _consul(directory: Path) -> Iterator[Server]:
+    with services_consul.consul(directory) as server:
+        yield server
+
+
+@contextmanager
 def _kubernetes(directory: Path) -> Iterator[Server]:
     with services_kubernetes.kubernetes(directory) as server:
         yield server
@@ -97,5 +103,6 @@ LAUNCHERS: Mapping[str, Launcher] = {
     "etcd3": Launcher(_etcd, lambda server, port: {"hosts": [f"127.0.0.1:{port}"], "use_proxies": True}, 2.5),
     "kubernetes": Launcher(_kubernetes, _kube_options, 1.0, _kube_namespace, _with_pods, "node-1.a", members_expire=False,
                            greets=True),
+    "consul": Launcher(_consul, lambda server, port: {"host": f"127.0.0.1:{port}"}, 1.5),
 }
 """By the kind of the section."""

@@ -18,6 +18,12 @@ import pytest
 ETCD_HINT = "needs etcd: apt-get install etcd-server (or put the program in PATH)"
 
 
+def find(name: str) -> str:
+    """A program in PATH, or where `make services` keeps what no package manager installs; empty when there is none."""
+    caches = ("/var/cache/pgctl", os.path.expanduser("~/.cache/pgctl"))
+    return shutil.which(name, path=os.pathsep.join((os.environ.get("PATH", ""), *caches))) or ""
+
+
 def etcd_program() -> str:
     """Skips the test, saying what brings etcd, where there is none."""
     program = shutil.which("etcd")

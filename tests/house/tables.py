@@ -91,7 +91,7 @@ DOORS = (
         "a connection without its timeouts could hang a cycle",
     ),
     Door(("etcd",), ("dcs/etcd2.py",), "a store's client is its backend's business"),
-    Door(("consul",), ("dcs/consul.py",), "a store's client is its backend's business"),
+    Door(("consul",), ("dcs/consul_client.py",), "a store's client is its backend's business"),
     Door(("kazoo",), ("dcs/zookeeper.py",), "a store's client is its backend's business"),
     Door(("sqlite3",), ("dcs/sqlite*.py",), "a store's client is its backend's business"),
     Door(("click",), ("cli/*",), "the agent must not need what the prompt needs"),

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from pgctl.clock import SystemClock
+from pgctl.endpoints import Endpoints
 from pgctl.errors import ConfigError
-from pgctl.net import Endpoints, Http, NoReply, NotSent, Tls, basic, json_body
+from pgctl.net import Http, NoReply, NotSent, Tls, basic, json_body
 from pgctl.units import Seconds
 
 Handler = Callable[[socket.socket], None]
@@ -227,6 +228,22 @@ def test_unusable_tls_files_are_the_operators_to_mend(tmp_path: Path) -> None:
     garbage.write_text("garbage")
     with pytest.raises(ConfigError, match="garbage.pem"):
         Http(Tls(cert=str(garbage)))
+
+
+def test_aborting_ends_what_is_under_way_in_another_thread() -> None:
+    silence = threading.Event()
+
+    def say_nothing(connection: socket.socket) -> None:
+        silence.wait(10)
+
+    with listening(say_nothing) as address:
+        http = Http()
+        threading.Timer(0.2, http.abort).start()
+        with pytest.raises(NoReply):
+            http.request("GET", f"http://{address}/", timeout=Seconds(8))
+        with pytest.raises(NotSent, match="closed meanwhile"):
+            http.request("GET", f"http://{address}/", timeout=Seconds(8))
+        silence.set()
 
 
 class TestEndpoints:

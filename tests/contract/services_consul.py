@@ -1,0 +1,96 @@
+"""Consul for the contract tests: one server with a configuration of its own, its state on disk."""
+
+import contextlib
+import json
+import signal
+import subprocess
+import urllib.request
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.contract.services import find, free_ports, wait_for
+
+CONSUL_HINT = "needs Consul: make services (or put the program in PATH)"
+
+
+def consul_program() -> str:
+    """Skips the test, saying what brings Consul, where there is none."""
+    found = find("consul")
+    if not found:
+        pytest.skip(CONSUL_HINT)
+    return found
+
+
+class Consul:
+    """One server that is its own cluster. `start` again after `kill` finds its data."""
+
+    def __init__(self, directory: Path, *, least_ttl: str = "100ms", settings: Mapping[str, object] | None = None) -> None:
+        self.port, *others = free_ports(4)
+        self._token = ""
+        self._log = directory / "consul.log"
+        self._program = consul_program()
+        self._file = directory / "consul.json"
+        self._file.write_text(json.dumps({
+            "node_name": "n0", "server": True, "bootstrap_expect": 1, "data_dir": str(directory / "consul"),
+            "bind_addr": "127.0.0.1", "advertise_addr": "127.0.0.1", "client_addr": "127.0.0.1",
+            "ports": {"http": self.port, "serf_lan": others[0], "serf_wan": others[1], "server": others[2],
+                      "dns": -1, "grpc": -1},
+            "session_ttl_min": least_ttl, "performance": {"raft_multiplier": 1}, "disable_update_check": True,
+            "disable_host_node_id": True, "leave_on_terminate": False, "limits": {"http_max_conns_per_client": 1000},
+            **(settings or {}),
+        }))
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen([self._program, "agent", "-config-file", str(self._file)],
+                                             stdout=log, stderr=log)
+
+    def signal(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def healthy(self) -> bool:
+        """Whether it writes: a leader is not yet one that has caught up."""
+        try:
+            return self.ask("PUT", "/v1/kv/healthy", b"1", timeout=1) is True
+        except (OSError, ValueError):
+            return False
+
+    def ask(self, method: str, path: str, body: bytes | None = None, *, token: str = "", timeout: float = 5) -> object:
+        """What another program asks of it."""
+        headers = {"X-Consul-Token": token or self._token} if token or self._token else {}
+        request = urllib.request.Request(self.url + path, body, headers, method=method)
+        with urllib.request.urlopen(request, timeout=timeout) as answer:
+            found: object = json.load(answer)
+            return found
+
+    def as_whom(self, token: str) -> None:
+        """Asks with that token from now on."""
+        self._token = token
+
+
+@contextlib.contextmanager
+def consul(directory: Path, *, least_ttl: str = "100ms", settings: Mapping[str, object] | None = None,
+           token: str = "") -> Iterator[Consul]:
+    """A running Consul, able to write at the start. `least_ttl` is far below Consul's own: tests are in a hurry."""
+    server = Consul(directory, least_ttl=least_ttl, settings=settings)
+    server.as_whom(token)
+    try:
+        server.start()
+        wait_for(server.healthy, within=30, what=f"{server.url} to be healthy")
+        yield server
+    finally:
+        server.kill()
