@@ -122,8 +122,8 @@ def lease_nearly_out(view: View) -> bool:
 
 
 def members_agree(view: View) -> bool:
-    """Every member that could take the lead has just promised not to (`core.failsafe`)."""
-    return view.cluster is None and view.round is not None and not view.round.refused
+    """I hold the lead still, and every member that could take it has just promised not to (`core.failsafe`)."""
+    return view.cluster is None and view.lease.held and view.round is not None and not view.round.refused
 
 
 # --- jobs and orders ------------------------------------------------------------------------------------------------
