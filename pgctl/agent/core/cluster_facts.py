@@ -164,8 +164,12 @@ def electable(view: View) -> bool:
     intent = intents.open_intent(view)
     planned = intent is not None and intent.switchover
     missing = planned and lacks_final_wal(view) and not standby_cluster(view)
-    free = not led_without_store(view) and not failsafe.left_out(view)
-    return free and not view.host.tags.nofailover and not missing and not behind_history(view)
+    return free_to_stand(view) and not missing and not behind_history(view)
+
+
+def free_to_stand(view: View) -> bool:
+    """Neither my tags nor a promise, mine or a peer's, nor `/failsafe` keep me from leading."""
+    return not view.host.tags.nofailover and not led_without_store(view) and not failsafe.left_out(view)
 
 
 # --- the standby cluster --------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ UNRECORDED = (
     rule(
         "unrecorded.20",
         "a standby cluster without a record, and a copy of its remote primary: adopt it",
-        [facts.standby, cluster_facts.standby_cluster, cluster_facts.claim_open],
+        [facts.standby, cluster_facts.standby_cluster, cluster_facts.claim_open, cluster_facts.free_to_stand],
         deeds.adopt,
     ),
     rule("unrecorded.90", "a cluster without a record: wait for its primary to make one", [], birth.await_record),
