@@ -29,11 +29,21 @@ _CHALLENGE = {"WWW-Authenticate": 'Basic realm="pgctl"'}
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """What is known of who asks: its address, the header `authorization`, whether it showed a verified certificate."""
+    """What is known of who asks: its address, the header `authorization`, whether it showed a verified certificate.
+
+    `claims`: the header `From` (RFC 9110, 10.1.2), by which `pgctl` says whose prompt it runs at. Nobody checks it.
+    """
 
     address: str
     authorization: str = ""
     certified: bool = False
+    claims: str = ""
+
+    @property
+    def words(self) -> str:
+        """Who it is, for the event journal: what it says of itself, and the address that was seen."""
+        said = "".join(char for char in self.claims if char.isascii() and char.isprintable()).strip()[:64]
+        return f"{said} (from {self.address})" if said else self.address
 
 
 class Access:

@@ -31,7 +31,7 @@ class Order:
     """A request that changes something, validated. `path` is its first segment with a slash, such as `/restart`.
 
     `reply` may be called from any thread, at any time, at most once counts: the asker has been answered 503 at
-    `deadline`, and what comes later is dropped. `query` holds the first value of each parameter.
+    `deadline`, and what comes later is dropped. `query` holds the first value of each parameter. `by`: who asks, in words.
     """
 
     method: str
@@ -41,6 +41,7 @@ class Order:
     reply: Callable[[Reply], None]
     received: Instant
     deadline: Instant = Instant(0)
+    by: str = ""
 
 
 class Inbox:

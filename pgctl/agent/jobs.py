@@ -151,7 +151,8 @@ class Jobs:
                 return self._restart(Restart(conf=job.conf, timeout=job.timeout), cancelled)
             case Stop():
                 deadline = self._after(job.timeout) if job.timeout > 0 else None
-                found = self._server.stop(job.mode, checkpoint=job.checkpoint, deadline=deadline, cancelled=cancelled)
+                found = self._server.stop(job.mode, checkpoint=job.checkpoint, deadline=deadline, cancelled=cancelled,
+                                          on_signal=self._cut_off)
                 return f"state={found.state!r}" if found else ""
             case Promote():
                 line = self._server.promote(deadline=self._after(PROMOTE_WITHIN),
@@ -198,7 +199,7 @@ class Jobs:
     def _restart(self, job: Restart, cancelled: Callable[[], bool]) -> str:
         deadline = self._after(job.timeout)
         self._server.rehearse(job.conf)
-        self._server.stop(StopMode.FAST, checkpoint=True, deadline=deadline, cancelled=cancelled)
+        self._server.stop(StopMode.FAST, checkpoint=True, deadline=deadline, cancelled=cancelled, on_signal=self._cut_off)
         if job.primary:
             self._start_primary(job.conf, deadline, cancelled)
             return ""
@@ -211,6 +212,9 @@ class Jobs:
             return False
         self._note(irrevocable=True)
         return not cancelled()
+
+    def _cut_off(self) -> None:
+        self._note(cut_off=self._clock.now())
 
     def _after(self, seconds: float) -> Instant:
         return Instant(self._clock.now() + seconds)

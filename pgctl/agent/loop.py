@@ -160,7 +160,8 @@ class Loop:
         self._driver.begin()
         host = replace(self.host, scheduled_restart=self._orders.scheduled)
         start = CycleStart(clock.now(), clock.wall(), host, self.memory, self._hands.lease.read(), jobs.look(),
-                           self._orders.asked, self._hands.promise.read(), self._hands.keeper.found())
+                           self._orders.asked, self._hands.promise.read(), self._hands.keeper.found(),
+                           self._orders.config_order)
         steps = cycle.cycle(start)
         request = next(steps)
         while True:

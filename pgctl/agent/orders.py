@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from pgctl.agent import outcomes, restarts
 from pgctl.agent.core.effects import CloseIntent
-from pgctl.agent.core.view import Decision, JobState, ReinitOrder, RestartOrder, View
+from pgctl.agent.core.view import ConfigOrder, Decision, JobState, ReinitOrder, RestartOrder, View
 from pgctl.agent.core.view import Order as CoreOrder
 from pgctl.agent.inbox import JSON, Order, Reply
 from pgctl.clock import Clock
@@ -61,6 +61,9 @@ class Orders:
         self._asked: CoreOrder | None = None
         self._asked_until = Instant(0)
         self.scheduled: ScheduledRestart | None = None
+        self._scheduled_by = ""
+        self.config_order: ConfigOrder | None = None
+        """The settings last stored by order."""
 
     @property
     def asked(self) -> CoreOrder | None:
@@ -96,7 +99,7 @@ class Orders:
         body = order.body or {}
         match order.method, order.path:
             case ("PATCH" | "PUT"), schema.CONFIG:
-                return self._config(order.method, body)
+                return self._config(order, body)
             case "POST", (schema.SWITCHOVER | schema.FAILOVER):
                 return self._leave(order, body)
             case "DELETE", schema.SWITCHOVER:
@@ -119,9 +122,9 @@ class Orders:
 
     # --- the settings -----------------------------------------------------------------------------------------------------
 
-    def _config(self, method: str, body: Mapping[str, object]) -> Reply:
+    def _config(self, order: Order, body: Mapping[str, object]) -> Reply:
         cluster = self._store.read(budget=self._budget())
-        if method == "PUT":
+        if order.method == "PUT":
             wanted: Mapping[str, object] = body
             changed, expected = cluster.config is None or not merge.same(cluster.config, body), None
         elif cluster.config is None:
@@ -133,6 +136,7 @@ class Orders:
             outcome = self._store.write_config(wanted, expect=expected, budget=self._budget())
             if isinstance(outcome, Rejected):
                 return Reply(409, f"the configuration was changed by somebody else: {outcome.reason}")
+            self.config_order = ConfigOrder(wanted, order.by)
         return Reply(200, document.dump(dict(wanted)), JSON)
 
     # --- switchover and failover ------------------------------------------------------------------------------------------
@@ -140,7 +144,8 @@ class Orders:
     def _leave(self, order: Order, body: Mapping[str, object]) -> Reply | None:
         cluster = self._store.read(budget=self._budget())
         at, fault = document.moment(body.get("scheduled_at"))
-        intent = Intent(document.name(body.get("leader")), document.name(body.get("candidate")), at, fault)
+        intent = Intent(document.name(body.get("leader")), document.name(body.get("candidate")), at, fault,
+                        order.by)
         refusal = self._objection(cluster, intent, order.path == schema.FAILOVER)
         if refusal is not None:
             return refusal
@@ -183,14 +188,14 @@ class Orders:
         if wanted.schedule:
             if self.scheduled is not None:
                 return Reply(409, "Another restart is already scheduled")
-            self.scheduled = wanted
+            self.scheduled, self._scheduled_by = wanted, order.by
             return Reply(202, "Restart scheduled")
         if busy := self._busy(view):
             return Reply(503, busy)
         if why := restarts.unmet(wanted, view):
             log.info("not restarted: %s", why)
             return Reply(503, "restart conditions are not satisfied")
-        number = self._ask(RestartOrder(self._next_id, wanted.timeout), order.deadline)
+        number = self._ask(RestartOrder(self._next_id, wanted.timeout, order.by), order.deadline)
         self._pending.append(Pending(order, lambda view: outcomes.restarted(view.job, number) or self._given_up(number)))
         return None
 
@@ -204,7 +209,7 @@ class Orders:
         force = bool(body.get("force"))
         if not force and (busy := self._busy(view)):
             return Reply(503, busy)
-        number = self._ask(ReinitOrder(self._next_id, force, bool(body.get("from_leader"))), order.deadline)
+        number = self._ask(ReinitOrder(self._next_id, force, bool(body.get("from_leader")), order.by), order.deadline)
         since = self._clock.now()
         self._pending.append(Pending(order, lambda view: outcomes.rebuilding(view.job, since) or self._given_up(number)))
         return None
@@ -239,7 +244,7 @@ class Orders:
             self.scheduled = None
         elif verdict.begin:
             until = Instant(self._clock.now() + restarts.STALE * view.settings.loop_wait)
-            self._ask(RestartOrder(self._next_id, self.scheduled.timeout), until)
+            self._ask(RestartOrder(self._next_id, self.scheduled.timeout, self._scheduled_by), until)
             self.scheduled = None
 
     def settle(self, view: View, decision: Decision, job: JobState | None) -> None:

@@ -64,7 +64,7 @@ class Reception:
         """Calls `answered` once: at once, or for an order when the loop has replied or the order's limit is over."""
         try:
             if not asked.changes:
-                self._answer(asked, answered)
+                self._answer(asked, asker, answered)
             elif (members := self._member_addresses(asked)) is not None:
                 self._check(asked, asker, members, answered)
             else:
@@ -97,12 +97,12 @@ class Reception:
     def _check(self, asked: Request, asker: Asker, members: frozenset[str], answered: Answered) -> None:
         refusal = self.front.access.refusal(asker, members, failsafe=asked.head == schema.FAILSAFE)
         if refusal is None:
-            self._answer(asked, answered)
+            self._answer(asked, asker, answered)
             return
         log.warning("refused %s %s to %s: %s", asked.method, asked.head, asker.address, refusal.body)
         answered(refusal)
 
-    def _answer(self, asked: Request, answered: Answered) -> None:
+    def _answer(self, asked: Request, asker: Asker, answered: Answered) -> None:
         now = self.clock.now()
         outcome = answers.answer(asked, self._board.read(), now, self.clock.wall())
         if isinstance(outcome, Reply):
@@ -110,7 +110,7 @@ class Reception:
         elif isinstance(outcome, Ping):
             answered(self._promised(outcome))
         else:
-            self._order(asked, outcome, now, answered)
+            self._order(asked, asker, outcome, answered)
 
     def _promised(self, ping: Ping) -> Reply:
         """Counted from now, which is after the leader sent it."""
@@ -124,7 +124,7 @@ class Reception:
         lsn = view.server.lsn
         return Reply(200, schema.ACCEPTED, headers={} if lsn is None else {schema.POSITION: str(int(lsn))})
 
-    def _order(self, asked: Request, accepted: Accepted, now: Instant, answered: Answered) -> None:
+    def _order(self, asked: Request, asker: Asker, accepted: Accepted, answered: Answered) -> None:
         """Into the inbox. The first who replies is heard: the loop, or the clock."""
         waiting: asyncio.Future[Reply] = self._loop.create_future()
         waiting.add_done_callback(lambda done: None if done.cancelled() else answered(done.result()))
@@ -137,9 +137,9 @@ class Reception:
             with contextlib.suppress(RuntimeError):  # the server was stopped meanwhile: nobody listens any more
                 self._loop.call_soon_threadsafe(settle, reply)
 
-        clock = self._loop.call_later(accepted.limit, settle, accepted.silence)
+        clock, now = self._loop.call_later(accepted.limit, settle, accepted.silence), self.clock.now()
         waiting.add_done_callback(lambda _: clock.cancel())
         order = Order(asked.method, asked.head, asked.query, accepted.body, from_any_thread, now,
-                      Instant(now + accepted.limit))
+                      Instant(now + accepted.limit), asker.words)
         if not self._inbox.put(order):
             settle(Reply(503, "too many orders wait: the member is busy or stuck"))

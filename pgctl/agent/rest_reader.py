@@ -35,6 +35,7 @@ class Turn:
 
     asked: Request | None = None
     authorization: str = ""
+    claims: str = ""
     keep: bool = False
     refusal: Reply = _MALFORMED
 
@@ -45,6 +46,7 @@ class _Draft:
 
     target: bytes = b""
     authorization: str = ""
+    claims: str = ""
     body: bytearray | None = None
     expects: bool = False
     head: int = 0
@@ -105,6 +107,8 @@ class Reader:
         match name.lower():
             case b"authorization":
                 self._draft.authorization = value.decode("latin-1")
+            case b"from":
+                self._draft.claims = value.decode("latin-1")
             case b"expect":
                 self._draft.expects = value.lower() == b"100-continue"
             case b"transfer-encoding":
@@ -132,7 +136,8 @@ class Reader:
         draft, self._draft, self.pending = self._draft, _Draft(head_done=True), 0
         method, keep = self.parser.get_method().decode("latin-1"), bool(self.parser.should_keep_alive())
         body = None if draft.body is None else bytes(draft.body)
-        self.turns.append(Turn(answers.request(method, draft.target.decode("latin-1"), body), draft.authorization, keep))
+        asked = answers.request(method, draft.target.decode("latin-1"), body)
+        self.turns.append(Turn(asked, draft.authorization, draft.claims, keep))
         self.ended = not keep
 
     def _count(self, size: int) -> None:

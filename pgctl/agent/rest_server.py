@@ -202,7 +202,7 @@ class Connection(asyncio.Protocol):
         if turn.asked is None:
             self._send(turn, turn.refusal)
         else:
-            asker = Asker(self._peer, turn.authorization, self._certified)
+            asker = Asker(self._peer, turn.authorization, self._certified, turn.claims)
             self._server.reception.handle(turn.asked, asker, partial(self._send, turn))
 
     def _send(self, turn: Turn, reply: Reply) -> None:

@@ -21,6 +21,7 @@ from pgctl.agent.core.effects import (
     WriteFailsafe,
     WriteHistory,
     WriteInitialize,
+    WriteJournal,
     WriteStatus,
     WriteSync,
 )
@@ -31,6 +32,9 @@ from pgctl.model import history
 from pgctl.units import Instant, Seconds
 
 log = logging.getLogger(__name__)
+
+JOURNAL_WITHIN = 1.0
+"""Seconds that the event journal may cost a cycle."""
 
 
 def perform(hands: Hands, request: Request[Any], ttl: Seconds, budget: Seconds) -> Answer:
@@ -43,6 +47,8 @@ def perform(hands: Hands, request: Request[Any], ttl: Seconds, budget: Seconds) 
             return written(lambda: store.write_sync(sync, expect=revision, budget=budget))
         case WriteHistory():
             return _write_history(hands, request, budget)
+        case WriteJournal():
+            return _write_journal(hands, request, budget)
         case WriteInitialize(value, revision):
             return written(lambda: store.write_initialize(value, expect=revision, budget=budget))
         case DeleteInitialize(revision):
@@ -77,6 +83,15 @@ def _write_history(hands: Hands, request: WriteHistory, budget: Seconds) -> Answ
     stamp = datetime.fromtimestamp(hands.clock.wall(), UTC).isoformat()
     lines = history.brought_up(request.stored, own, hands.name, stamp, request.limit)
     return written(lambda: hands.store.write_history(lines, budget=budget))
+
+
+def _write_journal(hands: Hands, request: WriteJournal, budget: Seconds) -> Answer:
+    """Within a second, and whatever comes of it: the journal is never worth a cycle."""
+    short = Seconds(min(budget, JOURNAL_WITHIN))
+    answer = written(lambda: hands.store.write_journal(request.journal, expect=request.revision, budget=short))
+    if answer.outcome is not Outcome.APPLIED:
+        log.info("the event journal was not written, and will be: %s", answer.reason)
+    return Answer(reason=answer.reason)
 
 
 def written(write: Callable[[], Applied | Rejected], taken: list[Applied] | None = None) -> Answer:

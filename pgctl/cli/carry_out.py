@@ -108,7 +108,8 @@ def _write(call: Call, cluster: Cluster, intent: Intent) -> Ordered:
     """The intent in the store itself. Raises PgctlError when somebody else wrote one meanwhile."""
     call.say("no agent answers: the order is written to the store itself")
     begun = call.clock.now()
-    written = call.store(cluster.scope).write_intent(intent, expect=cluster.revision("failover"), budget=call.budget())
+    signed = intent._replace(by=f"{peers.asker()} (by the store)")
+    written = call.store(cluster.scope).write_intent(signed, expect=cluster.revision("failover"), budget=call.budget())
     if isinstance(written, Rejected):
         raise PgctlError("not ordered: somebody else ordered something meanwhile", hint="`pgctl list` shows it.")
     return Ordered(begun)

@@ -1,5 +1,8 @@
 """Orders to several members one after another or at once, and what became of them. Sends; renders are pure."""
 
+import os
+import pwd
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -39,7 +42,16 @@ class Result:
 
 def client(call: Call) -> Client:
     """Raises ConfigError when a certificate cannot be used."""
-    return Client(call.configuration().ctl, clock=call.clock)
+    return Client(call.configuration().ctl, clock=call.clock, asker=asker())
+
+
+def asker() -> str:
+    """Whose prompt this is, for the cluster's event journal: `alice@db1`."""
+    try:
+        user = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
 
 
 def request(member: Member, method: str, path: str, body: dict[str, object] | None = None) -> Request:

@@ -12,6 +12,7 @@ from pgctl.errors import UsageError
 from pgctl.units import Wall, parse_seconds
 
 _CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2})?([+-]\d{2}(:?\d{2})?|Z)?\Z")
+_AGO = re.compile(r"\d+(\.\d+)?\s*[a-z]+\Z", re.IGNORECASE)
 _ZONE = re.compile(r"(.*\S)\s+([A-Za-z][A-Za-z0-9_+/-]*)\Z")
 
 
@@ -30,6 +31,15 @@ def parse(text: str | None, now: datetime) -> datetime | None:
     except (ValueError, OverflowError, ZoneInfoNotFoundError):
         raise UsageError(f'"{text}" is not a time',
                          hint="Write it like 2030-01-31T18:00+01:00, 18:00, +30min, or now.") from None
+
+
+def past(text: str | None, now: datetime) -> datetime | None:
+    """The same for a time gone by: `-2h` or `2h` is two hours ago; None when nothing was asked. Raises UsageError."""
+    words = (text or "").strip()
+    if not words:
+        return None
+    ago = words.removeprefix("-")
+    return now - (parse(f"+{ago}", now) - now) if _AGO.match(ago) else parse(words, now)  # type: ignore[operator]
 
 
 def _parse(words: str, now: datetime) -> datetime:

@@ -4,13 +4,14 @@ Every write is answered Applied or Rejected, or raises as the store's law says; 
 that was read is the matrix of dcs.md 5. Nothing here repeats a write. Source: dcs.md 2 to 5.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from pgctl.dcs import keys
 from pgctl.dcs.store import ABSENT, Applied, Item, Rejected, Snapshot, Store
 from pgctl.model import codec
 from pgctl.model import settings as settings_table
 from pgctl.model.cluster import Cluster, Leader, Revision, Status
+from pgctl.model.events import Journal
 from pgctl.model.history import History
 from pgctl.model.intent import Intent
 from pgctl.model.member import Member
@@ -93,9 +94,9 @@ class ClusterStore:
     def write_failsafe(self, members: Mapping[str, str], *, expect: Revision, budget: Seconds) -> Answer:
         return self._store.put(keys.FAILSAFE, codec.write_failsafe(members), expect=expect, budget=budget)
 
-    def write_events(self, events: Sequence[Mapping[str, object]], *, expect: Revision | None = None,
-                     budget: Seconds) -> Answer:
-        return self._store.put(keys.EVENTS, codec.write_events(events), expect=expect, budget=budget)
+    def write_journal(self, journal: Journal, *, expect: Revision, budget: Seconds) -> Answer:
+        """The event journal; compared, so that a leader that was replaced meanwhile does not undo its successor's."""
+        return self._store.put(keys.EVENTS, codec.write_journal(journal), expect=expect, budget=budget)
 
     def write_config(self, document: Mapping[str, object], *, expect: Revision | None = None,
                      budget: Seconds) -> Answer:
@@ -143,7 +144,7 @@ def cluster(scope: str, snapshot: Snapshot, settings: Settings, config: Mapping[
     items = snapshot.items
     history, sync = _value(snapshot, keys.HISTORY), _value(snapshot, keys.SYNC)
     intent, failsafe = _value(snapshot, keys.FAILOVER), _value(snapshot, keys.FAILSAFE)
-    initialize = _value(snapshot, keys.INITIALIZE)
+    initialize, journal = _value(snapshot, keys.INITIALIZE), _value(snapshot, keys.EVENTS)
     named = ((keys.member_name(key), item.value) for key, item in sorted(items.items()))
     return Cluster(
         scope,
@@ -157,14 +158,14 @@ def cluster(scope: str, snapshot: Snapshot, settings: Settings, config: Mapping[
         intent=None if intent is None else codec.read_intent(intent),
         history=History() if history is None else codec.read_history(history),
         failsafe=None if failsafe is None else codec.read_failsafe(failsafe),
-        events=codec.read_events(_value(snapshot, keys.EVENTS) or "[]"),
+        journal=Journal() if journal is None else codec.read_journal(journal),
         revisions={key: item.revision for key, item in items.items()},
     )
 
 
 def malformed(snapshot: Snapshot) -> tuple[str, ...]:
     """A sentence for each document that cannot be what it was meant to be, and is read as far as it makes sense. Pure."""
-    kinds = {keys.STATUS: codec.is_status, keys.HISTORY: codec.is_list, keys.EVENTS: codec.is_list,
+    kinds = {keys.STATUS: codec.is_status, keys.HISTORY: codec.is_list, keys.EVENTS: codec.is_object,
              keys.SYNC: codec.is_object, keys.FAILSAFE: codec.is_object, keys.FAILOVER: codec.is_intent,
              keys.INITIALIZE: codec.is_identifier}
     found = []

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, NewType
 
+from pgctl.model.events import Journal
 from pgctl.model.history import History
 from pgctl.model.intent import Intent
 from pgctl.model.lsn import Lsn
@@ -52,7 +53,7 @@ class Cluster:
     intent: Intent | None = None
     history: History = History()
     failsafe: Mapping[str, str] | None = None
-    events: tuple[Mapping[str, object], ...] = ()
+    journal: Journal = Journal()
     revisions: Mapping[str, Revision] = field(default_factory=dict)
     """Key name under the cluster's path → revision; absent keys are absent."""
 

@@ -5,12 +5,13 @@ door, in `codec_member`, and offered here too. Source: dcs.md 3 and 4.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from pgctl.model import document
+from pgctl.model import document, events
 from pgctl.model.addresses import host_port, postgres_url
 from pgctl.model.cluster import Status
 from pgctl.model.codec_member import read_member, write_member
+from pgctl.model.events import Journal
 from pgctl.model.history import History, HistoryLine
 from pgctl.model.intent import Intent
 from pgctl.model.lsn import Lsn
@@ -20,9 +21,9 @@ from pgctl.model.tags import read as read_tags
 
 __all__ = [
     "host_port", "is_identifier", "is_intent", "is_list", "is_object", "is_status", "postgres_url",
-    "read_config", "read_events", "read_failsafe", "read_history", "read_initialize",
-    "read_intent", "read_leader", "read_member", "read_optime", "read_status", "read_sync", "read_tags",
-    "write_config", "write_events", "write_failsafe", "write_history", "write_intent", "write_member",
+    "read_config", "read_failsafe", "read_history", "read_initialize",
+    "read_intent", "read_journal", "read_leader", "read_member", "read_optime", "read_status", "read_sync", "read_tags",
+    "write_config", "write_failsafe", "write_history", "write_intent", "write_journal", "write_member",
     "write_status", "write_sync",
 ]
 
@@ -147,7 +148,7 @@ def read_intent(text: str) -> Intent | None:
     if leader is None and candidate is None:
         return None
     scheduled_at, fault = document.moment(found.get("scheduled_at"))
-    return Intent(leader, candidate, scheduled_at, fault)
+    return Intent(leader, candidate, scheduled_at, fault, document.text(found.get("by")) or "")
 
 
 def write_intent(intent: Intent | None) -> str:
@@ -155,7 +156,7 @@ def write_intent(intent: Intent | None) -> str:
     if intent is None:
         return "{}"
     at = intent.scheduled_at.isoformat() if intent.scheduled_at else None
-    written = {"leader": intent.leader, "member": intent.candidate, "scheduled_at": at}
+    written = {"leader": intent.leader, "member": intent.candidate, "scheduled_at": at, "by": intent.by}
     return document.dump({key: value for key, value in written.items() if value})
 
 
@@ -171,14 +172,13 @@ def write_failsafe(failsafe: Mapping[str, str]) -> str:
 
 
 @document.remembered
-def read_events(text: str) -> tuple[Mapping[str, object], ...]:
-    """The event journal, oldest first; what is no object is left out."""
-    found = (document.mapping(event) for event in _items(document.load(text)))
-    return tuple(event for event in found if event is not None)
+def read_journal(text: str) -> Journal:
+    """The event journal. It is read with every snapshot and seldom changes, so the last readings are kept."""
+    return events.read(text)
 
 
-def write_events(events: Sequence[Mapping[str, object]]) -> str:
-    return document.dump([dict(event) for event in events])
+def write_journal(journal: Journal) -> str:
+    return events.write(journal)
 
 
 # --- is it one at all: for those who tell ---

@@ -6,13 +6,16 @@ No function here raises on any text. Callers use these names through `codec`. So
 from collections.abc import Mapping
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
-from pgctl.model import addresses, document, tags
+from pgctl.model import addresses, document, events, tags
 from pgctl.model.member import Member, MemberName, PendingParameter, Role, ScheduledRestart
+
+OURS = "pgctl"
+"""Our own object in the document; peers keep it and look away (dcs.md 4)."""
 
 _KNOWN = frozenset({
     "conn_url", "api_url", "state", "role", "version", "timeline", "xlog_location", "receive_lsn", "replay_lsn",
     "replication_state", "tags", "pending_restart", "pending_restart_reason", "scheduled_restart", "pause",
-    "checkpoint_after_promote", "proxy_url", "conn_kwargs",
+    "checkpoint_after_promote", "proxy_url", "conn_kwargs", OURS,
 })
 
 
@@ -45,6 +48,7 @@ def from_mapping(name: str, found: Mapping[str, object]) -> Member:
         pause=document.flag(found.get("pause")),
         checkpoint_pending="checkpoint_after_promote" in found,
         proxy_url=document.text(found.get("proxy_url")),
+        deeds=events.read_list((document.mapping(found.get(OURS)) or {}).get("deeds")),
         unknown={key: value for key, value in found.items() if key not in _KNOWN},
     )
 
@@ -73,6 +77,7 @@ def to_mapping(member: Member) -> dict[str, object]:
         "timeline": member.timeline,
         "scheduled_restart": write_restart(member.scheduled_restart),
         "pause": member.pause or None,
+        OURS: {"deeds": [events.to_mapping(deed) for deed in member.deeds]} if member.deeds else None,
     }
     written = {key: value for key, value in written.items() if value is not None}
     if member.checkpoint_pending:

@@ -9,12 +9,16 @@ from typing import NamedTuple
 
 
 class Intent(NamedTuple):
-    """`scheduled_at` carries its zone; `schedule_fault` says why a stored time could not be read."""
+    """`scheduled_at` carries its zone; `schedule_fault` says why a stored time could not be read.
+
+    `by` says who ordered it, in words; a field of ours, which peers ignore and drop when they rewrite the key.
+    """
 
     leader: str | None = None
     candidate: str | None = None
     scheduled_at: datetime | None = None
     schedule_fault: str = ""
+    by: str = ""
 
     @property
     def switchover(self) -> bool:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple, NewType
 
+from pgctl.model.events import Event
 from pgctl.model.lsn import Lsn
 
 MemberName = NewType("MemberName", str)
@@ -110,6 +111,8 @@ class Member:
     checkpoint_pending: bool = False
     """`checkpoint_after_promote: false` is in the key: rewind must wait."""
     proxy_url: str | None = None
+    deeds: tuple[Event, ...] = ()
+    """What this member did last, oldest first, until the leader has told it in the journal."""
     unknown: Mapping[str, object] = field(default_factory=nothing)
 
 

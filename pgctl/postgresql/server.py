@@ -162,18 +162,17 @@ class Server:
 
     def stop(
         self,
-        mode: StopMode,
-        *,
-        checkpoint: bool,
+        mode: StopMode, *, checkpoint: bool,
         deadline: Instant | None,
         on_safe: Callable[[ControlData], None] | None = None,
+        on_signal: Callable[[], None] = lambda: None,
         cancelled: Cancelled = never,
     ) -> ControlData | None:
         """Stops the server and returns what pg_control then says; a stopped one is left so.
 
         With a deadline: when it passes, an immediate stop, five seconds later SIGKILL of the whole process tree. Without:
-        waits until the server is gone or the deed is cancelled. `on_safe` is called once, as soon as pg_control says
-        that the shutdown checkpoint is written, even if archiver and walsenders still work. Raises ServerError.
+        waits until it is gone or the deed is cancelled. `on_signal`: from now on it takes no connections. `on_safe`: the
+        shutdown checkpoint is written, even if archiver and walsenders still work. Raises ServerError.
         """
         postmaster = self._postmaster()
         if postmaster is None:
@@ -183,6 +182,7 @@ class Server:
             self._callbacks.run_and_wait(self._options(), "before_stop", deadline)
             if checkpoint:
                 queries.checkpoint_before_stop(self._site, self._options(), deadline)
+        on_signal()
         process.stop(self._site, self._control, postmaster, mode, deadline, on_safe, cancelled)
         self._problem = ""
         return self._control.read()

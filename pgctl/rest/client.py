@@ -80,14 +80,16 @@ class Client:
     """Calls members as this section says: credentials, certificates, whom to trust."""
 
     def __init__(self, section: CtlSection, *, verify: bool = True, check_host: bool = True,
-                 clock: Clock | None = None) -> None:
-        """`insecure` in the section wins over `verify`. Raises ConfigError when a certificate file cannot be used."""
+                 clock: Clock | None = None, asker: str = "") -> None:
+        """`asker` is who it says it is, in the header `From`.
+
+        `insecure` in the section wins over `verify`. Raises ConfigError when a certificate file cannot be used."""
         self._clock = clock or SystemClock()
         tls = Tls(section.cacert, section.certfile, section.keyfile, section.keyfile_password,
                   verify and not section.insecure, check_host)
         self._http = Http(None if tls == Tls() else tls)  # all defaults: authorities are loaded when first needed
         self._headers = {"content-type": "application/json", "connection": "close",
-                         **basic(section.username, section.password)}
+                         **basic(section.username, section.password), **({"from": asker} if asker else {})}
 
     @classmethod
     def of_member(cls, section: CtlSection, clock: Clock | None = None) -> "Client":

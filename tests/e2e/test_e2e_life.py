@@ -136,3 +136,37 @@ def test_the_command_line_tells_what_it_sees(cluster: Cluster) -> None:
     assert explained.returncode == 0, explained.stderr
     for name in cluster.names:
         assert name in explained.stdout
+
+
+def test_the_journal_tells_what_happened_once(cluster: Cluster) -> None:
+    """Who led before, who ordered it, for how long writes were refused; and an agent started again repeats nothing."""
+    before, wanted = cluster.wait_leader(), cluster.replicas()[0]
+    with Writer(cluster) as writer:
+        writer.wait_more(10)
+        done = cluster.pgctl("switchover", "--candidate", wanted, "--force")
+        assert done.returncode == 0, done.stdout + done.stderr + cluster.last_words()
+        writer.wait_more(10)
+    cluster.wait_healthy()
+
+    def told() -> list[dict[str, object]]:
+        shown = cluster.pgctl("history", "--events", "-f", "json")
+        assert shown.returncode == 0, shown.stderr
+        found: list[dict[str, object]] = json.loads(shown.stdout)
+        return found
+
+    def exact() -> bool:
+        moves = [event for event in told() if event["what"] == "switchover" and event.get("to") == wanted]
+        return bool(moves) and isinstance(moves[-1].get("refused_s"), float)
+
+    cluster.wait("the former leader has said when it stopped", exact, 15)
+    events = told()
+    assert {"bootstrap", "switchover", "demotion"} <= {event["what"] for event in events}
+    move = next(event for event in reversed(events) if event["what"] == "switchover")
+    assert (move["from"], move["to"]) == (before, wanted) and "@" in str(move["by"]) and move["rule"]
+    note(f"the journal says {move['refused_s']} s", writer)
+    cluster.kill_agent(wanted)
+    cluster.start_agent(wanted)
+    cluster.wait_healthy()
+    again = told()
+    assert [event for event in again if event["what"] in ("switchover", "failover", "promotion", "lead", "recorded")] == [
+        event for event in events if event["what"] in ("switchover", "failover", "promotion", "lead", "recorded")]

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pgctl.model import codec, merge, settings
+from pgctl.model import codec, events, merge, settings
 from pgctl.model.cluster import Status
+from pgctl.model.events import Event, Journal, Refused, Seen
 from pgctl.model.history import History, HistoryLine
 from pgctl.model.intent import Intent
 from pgctl.model.lsn import Lsn
@@ -26,7 +27,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "history": codec.read_history,
     "intent": codec.read_intent,
     "failsafe": codec.read_failsafe,
-    "events": codec.read_events,
+    "events": codec.read_journal,
     "member": lambda text: codec.read_member("a", text),
 }
 
@@ -128,9 +129,26 @@ def test_failsafe_reads_back(failsafe: dict[str, str]) -> None:
     assert codec.read_failsafe(codec.write_failsafe(failsafe)) == failsafe
 
 
-@given(st.lists(st.dictionaries(TEXTS, st.integers() | st.text() | st.none())))
-def test_events_read_back(events: list[dict[str, object]]) -> None:
-    assert codec.read_events(codec.write_events(events)) == tuple(events)
+REFUSED = st.builds(lambda least, more: Refused(least, None if more is None else least + more),
+                    st.floats(0, 1e6), st.none() | st.floats(0, 1e6))
+WORDS = st.text(max_size=12)
+LINES = st.none() | st.integers(1, 2**32 - 1)
+EVENTS = st.builds(Event, TEXTS, TEXTS, WORDS, WORDS, WORDS, LINES, WORDS, WORDS, WORDS, WORDS, st.none() | REFUSED)
+SEEN = st.builds(Seen, WORDS, st.integers(0, 2**32 - 1), st.booleans(), WORDS, st.dictionaries(NAMES, WORDS))
+
+
+@given(st.builds(Journal, st.lists(EVENTS).map(tuple), SEEN, st.just(True)))
+def test_the_journal_reads_back(journal: Journal) -> None:
+    assert codec.read_journal(codec.write_journal(journal)) == journal
+
+
+@given(st.lists(EVENTS, max_size=30), st.integers(0, 30), st.integers(0, 3000))
+def test_a_trimmed_journal_fits_and_keeps_its_order(found: list[Event], most: int, size: int) -> None:
+    kept = events.trimmed(found, most, size)
+    assert len(kept) <= most
+    assert len(json.dumps([events.to_mapping(event) for event in kept], separators=(",", ":"))) <= size + 2
+    rest = iter(found)
+    assert all(any(event is other for other in rest) for event in kept)
 
 
 RESTARTS = st.builds(ScheduledRestart, TEXTS, st.none() | TEXTS, st.none() | TEXTS, st.none() | TEXTS, st.booleans(),

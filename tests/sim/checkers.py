@@ -6,12 +6,13 @@ Pure. The laws stand in `tests.sim.checks`, a room for each subject, by the name
 from dataclasses import dataclass
 from enum import Enum
 
-from tests.sim.checks import data, failsafe, lease, liveness, pause, requests, slots, synchrony
+from tests.sim.checks import data, failsafe, journal, lease, liveness, pause, requests, slots, synchrony
 from tests.sim.checks.law import Law
 from tests.sim.record import Record
 
 LAWS: tuple[Law, ...] = (
     *lease.LAWS, *data.LAWS, *synchrony.LAWS, *failsafe.LAWS, *slots.LAWS, *pause.LAWS, *requests.LAWS, *liveness.LAWS,
+    *journal.LAWS,
 )  # fmt: skip
 
 

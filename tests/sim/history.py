@@ -139,4 +139,4 @@ def _end(world: World, admin: ClusterStore, settled: float = 0.0) -> End:
         if name in NAMES
     )  # fmt: skip
     return End(world.now, cluster.leader_name, servers, cluster.known_identifier, cluster.sync, cluster.intent is not None,
-               settled, cluster.settings.ttl)  # fmt: skip
+               settled, cluster.settings.ttl, cluster.journal)  # fmt: skip

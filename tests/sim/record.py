@@ -5,6 +5,7 @@ Instants are the world's true time in seconds; positions are counts of log recor
 
 from dataclasses import dataclass, field
 
+from pgctl.model.events import Journal
 from pgctl.model.sync import SyncState
 from tests.sim.modes import Mode
 
@@ -201,6 +202,7 @@ class End:
     intent: bool = False
     settled: float = 0.0
     ttl: float = 30.0
+    journal: Journal = Journal()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from pgctl.agent.core import decide, failsafe, needs, remember
 from pgctl.agent.core.effects import Answer, Outcome, ReadCluster, ReadServer, Request, Unreadable
 from pgctl.agent.core.memory import Memory
-from pgctl.agent.core.view import Decision, Host, JobState, Lease, Order, ShowView, View
+from pgctl.agent.core.view import ConfigOrder, Decision, Host, JobState, Lease, Order, ShowView, View
 from pgctl.model.cluster import Cluster
 from pgctl.model.conf import LogicalFound
 from pgctl.model.failsafe import Promise
@@ -34,6 +34,7 @@ class CycleStart:
     order: Order | None = None
     promise: Promise | None = None
     logical: LogicalFound | None = None
+    config_order: ConfigOrder | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ def cycle(start: CycleStart) -> Cycle:
         order=start.order,
         promise=start.promise,
         logical=start.logical,
+        config_order=start.config_order,
         memory=start.memory,
     )
     view = replace(view, memory=remember.update(view))

@@ -6,7 +6,7 @@ Also prints the tables for people (`pgctl-agent rules`).
 from collections.abc import Callable
 from dataclasses import replace
 
-from pgctl.agent.core import table
+from pgctl.agent.core import record, table
 from pgctl.agent.core.effects import Answer, Request, StartJob, WriteConf
 from pgctl.agent.core.rules.tables import TABLES
 from pgctl.agent.core.situation import situation
@@ -27,6 +27,7 @@ def decide(view: View) -> Decision:
     if any(isinstance(effect, WriteConf) for effect in plan.effects):
         wait = min(wait, LOOK_AFTER_CONF)
     memory = replace(plan.memory or view.memory, last_rule=row.id)
+    memory = record.begin(view, memory, row.id, plan.effects, plan.reason or row.sentence)
     return Decision(
         rule=row.id,
         sentence=row.sentence,

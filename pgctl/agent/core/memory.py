@@ -5,12 +5,23 @@ Nothing that must survive a restart lives here; that lives in the store or in th
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from pgctl.model.cluster import Revision, Status
 from pgctl.model.conf import Conf
+from pgctl.model.events import Event
 from pgctl.model.member import Member
 from pgctl.model.settings import Settings
 from pgctl.units import Instant
+
+
+class Begun(NamedTuple):
+    """A deed under way: its event so far, when it began, and when writes can have ended at the latest and earliest."""
+
+    event: Event
+    at: Instant
+    leaderless: Instant | None = None
+    heard: Instant | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +69,11 @@ class Memory:
     copy_slots_at: Instant = Instant(0)
     """No restart for the sake of a logical slot before this."""
     last_rule: str = ""
+    heard: Instant | None = None
+    """When this standby was last seen to stream from a leader, who therefore took writes."""
+    begun: Begun | None = None
+    """The long deed under way, as its event will tell of it."""
+    deeds: tuple[Event, ...] = ()
+    """What I did last, for my member key, oldest first."""
+    config_told: Mapping[str, object] | None = None
+    """The settings that the journal has told of, to say what changed."""

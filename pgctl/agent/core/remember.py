@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from pgctl.agent.core import logical_slots, remote
+from pgctl.agent.core import logical_slots, record, remote
 from pgctl.agent.core.job import Clone, CopySlots, Promote, Rebuild, Restart, Rewind, StartPrimary, StartStandby, Stop
 from pgctl.agent.core.memory import Memory
 from pgctl.agent.core.view import JobState, View
@@ -12,13 +12,13 @@ from pgctl.units import Instant
 
 def update(view: View) -> Memory:
     """The memory with the store's, the server's and the job's news in it."""
-    memory = _of_failsafe(view, _of_cluster(view, view.memory))
+    memory = record.take_up(view, _of_failsafe(view, _of_cluster(view, view.memory)))
     hung = (memory.hung_since or view.now) if view.server.phase is Phase.HUNG else None
     unfed = (memory.unfed_since or view.now) if remote.unfed(view) else None
     memory = replace(memory, hung_since=hung, unfed_since=unfed)
     memory = logical_slots.seen(view, memory)
     if view.job is not None and view.job.ended:
-        memory = _of_job(view, view.job, memory)
+        memory = record.finish(view, view.job, _of_job(view, view.job, memory))
     return memory
 
 
@@ -30,6 +30,7 @@ def _of_cluster(view: View, memory: Memory) -> Memory:
         since = memory.leaderless_since if memory.leaderless_since is not None else view.now
         return replace(memory, settings=cluster.settings, leaderless_since=since)
     handover = memory.handover if cluster.leader.name == view.me else None
+    streams = cluster.leader.name != view.me and view.server.replication_state == "streaming"
     bootstrapping = memory.bootstrapping and cluster.known_identifier is None
     return replace(
         memory,
@@ -39,6 +40,7 @@ def _of_cluster(view: View, memory: Memory) -> Memory:
         known_members=cluster.members,
         handover=handover,
         bootstrapping=bootstrapping,
+        heard=view.now if streams else memory.heard,
     )
 
 

@@ -103,6 +103,7 @@ def member(view: View) -> Member:
         pause=view.settings.pause,
         checkpoint_pending=fresh and server.checkpoint_timeline != server.timeline,
         proxy_url=host.proxy_url,
+        deeds=view.memory.deeds,
     )
 
 

@@ -6,7 +6,7 @@ new timeline. Source: ha.md 2.12.
 
 from dataclasses import replace
 
-from pgctl.agent.core import divergence, follow_target, intents, remote, report, slots, upkeep
+from pgctl.agent.core import divergence, follow_target, intents, journal, remote, report, slots, upkeep
 from pgctl.agent.core.effects import (
     Answer,
     CloseIntent,
@@ -118,8 +118,9 @@ def keep(view: View) -> Plan:
     published, memory = upkeep.publish(view, memory)
     called, memory = upkeep.callback(view, memory, "standby_leader")
     memory = replace(memory, slots_seen=slots.retained(view).seen, handover=None)
+    told, memory = journal.told(view, memory)
     due = intents.wait_for(view, intent) if intent is not None else None
-    return Plan((*effects, *published, *called), memory, wake_in=due or None)
+    return Plan((*effects, *published, *called, *told), memory, wake_in=due or None)
 
 
 def _taken_back(view: View) -> upkeep.Effects:

@@ -5,7 +5,18 @@ Level, not edge: each step compares what is with what should be, and is left out
 
 from dataclasses import replace
 
-from pgctl.agent.core import cluster_facts, failsafe, follow_target, intents, logical_slots, remote, report, slot_plan, slots
+from pgctl.agent.core import (
+    cluster_facts,
+    failsafe,
+    follow_target,
+    intents,
+    journal,
+    logical_slots,
+    remote,
+    report,
+    slot_plan,
+    slots,
+)
 from pgctl.agent.core.effects import (
     Answer,
     CloseIntent,
@@ -92,7 +103,8 @@ def leading(view: View) -> Plan:
     published, memory = publish(view, memory)
     called, memory = callback(view, memory, "primary")
     memory = replace(memory, slots_seen=slots.retained(view).seen)
-    return Plan((*effects, *published, *called), memory)
+    told, memory = journal.told(view, memory)
+    return Plan((*effects, *published, *called, *told), memory)
 
 
 def topology(view: View, memory: Memory) -> tuple[Effects, Memory]:

@@ -5,6 +5,7 @@ A view is made once a cycle, out of readings; the rules see it and nothing else 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from pgctl.agent.core.effects import Answer, Peer, Request, Round
 from pgctl.agent.core.job import Job
@@ -47,6 +48,8 @@ class JobState:
     """Progress while it runs; why it failed, or what it did, when it ended."""
     irrevocable: bool = False
     """A promotion past its point of no return."""
+    cut_off: Instant | None = None
+    """When a stop or restart told the server to refuse writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,7 @@ class RestartOrder:
 
     id: int
     timeout: float | None = None
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,14 @@ class ReinitOrder:
     id: int
     force: bool = False
     from_leader: bool = False
+    by: str = ""
+
+
+class ConfigOrder(NamedTuple):
+    """The settings that this agent was last ordered to store, and by whom."""
+
+    document: Mapping[str, object]
+    by: str
 
 
 Order = RestartOrder | ReinitOrder
@@ -107,6 +119,7 @@ class View:
     """What the members said to me, who lead and cannot reach the store."""
     logical: LogicalFound | None = None
     """What the work on logical slots has found so far."""
+    config_order: ConfigOrder | None = None
     memory: Memory = Memory()
 
     @property

@@ -153,8 +153,9 @@ class NotedServer(Server):
         self.phase = Phase.STANDBY if conf.standby else Phase.PRIMARY
 
     def stop(self, mode: StopMode, *, checkpoint: bool, deadline: Instant | None,
-             on_safe: Callable[[ControlData], None] | None = None,
+             on_safe: Callable[[ControlData], None] | None = None, on_signal: Callable[[], None] = lambda: None,
              cancelled: Callable[[], bool] = lambda: False) -> ControlData | None:
+        on_signal()
         self._do(f"stop {mode}")
         self.phase = Phase.DOWN
         return self.control

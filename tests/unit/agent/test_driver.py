@@ -46,6 +46,7 @@ from pgctl.dcs.inproc import Fate, Fault, InprocStore, Universe
 from pgctl.errors import ServerError
 from pgctl.model.cluster import Cluster, Revision, Status
 from pgctl.model.conf import Conf, LogicalPlan, SlotPlan, Upstream
+from pgctl.model.events import Journal
 from pgctl.model.failsafe import Ping
 from pgctl.model.history import History
 from pgctl.model.intent import Intent
@@ -106,6 +107,7 @@ SAMPLES: dict[str, Any] = {
     "value": "", "document": {}, "intent": Intent(), "reason": "", "member": Member(ME), "conf": Conf(),
     "plan": SlotPlan(), "action": "on_start", "role": "replica", "job": Stop(), "why": "", "armed": False,
     "sync": SyncState(), "arm": True, "ping": Ping("a", "", ""), "deadline": Instant(0), "margin": 1.0,
+    "journal": Journal(),
 }  # fmt: skip
 
 

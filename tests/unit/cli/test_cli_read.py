@@ -17,6 +17,39 @@ def test_history_for_people_and_programs(prod: Site) -> None:
         "New Leader": "a"}
 
 
+def told(prod: Site) -> None:
+    prod.put("events", {"seen": {"leader": "b", "timeline": 2, "members": {}}, "events": [
+        {"at": "2030-01-01T00:00:00.000+00:00", "what": "bootstrap", "member": "a", "timeline": 1, "rule": "empty.30"},
+        {"at": "2030-01-02T00:00:07.500+00:00", "what": "failover", "member": "b", "from": "a", "to": "b", "timeline": 2,
+         "rule": "race.85", "refused_s": [6.5, 13.5]},
+        {"at": "2030-01-02T00:00:01.000+00:00", "what": "pause", "by": "alice@db1 (from 10.0.0.1)"}]})
+
+
+def test_events_for_people_newest_last_and_by_time(prod: Site) -> None:
+    told(prod)
+    assert prod.run("history", "--events").stdout.splitlines()[1:] == [
+        "2030-01-01 00:00:00  bootstrap    a; timeline 1; empty.30",
+        "2030-01-02 00:00:01  pause        by alice@db1 (from 10.0.0.1)",
+        "2030-01-02 00:00:07  failover     a -> b; timeline 2; writes refused for 6.5s to 14s; race.85"]
+    assert [line[21:29] for line in prod.run("history", "--events", "-n", "1").stdout.splitlines()[1:]] == ["failover"]
+
+
+def test_events_for_programs(prod: Site) -> None:
+    told(prod)
+    found = prod.rows("history", "--events", "--since", "2030-01-02T00:00Z")
+    assert [event["what"] for event in found] == ["pause", "failover"] and found[1]["refused_s"] == [6.5, 13.5]
+    header, *lines = prod.run("history", "--events", "-f", "tsv").stdout.splitlines()
+    row = dict(zip(header.split("\t"), lines[-1].split("\t"), strict=True))
+    assert (row["From"], row["To"], row["Refused From"], row["Refused To"]) == ("a", "b", "6.5", "13.5")
+
+
+def test_a_cluster_without_a_journal_says_so(prod: Site) -> None:
+    result = prod.run("history", "--events")
+    assert (result.exit_code, result.stdout.split(":")[0]) == (0, "no journal")
+    assert prod.run("history", "--limit", "3").exit_code == 2
+    assert prod.run("history", "--events", "--since", "soon").exit_code == 2
+
+
 @pytest.mark.parametrize(("arguments", "wanted"), [
     ((), "host=a.example port=5432\n"),
     (("-m", "b"), "host=b.example port=5432\n"),

@@ -10,6 +10,7 @@ from pgctl.dcs.cluster_store import ClusterStore
 from pgctl.dcs.inproc import InprocStore, Universe
 from pgctl.dcs.store import ABSENT, Applied, Rejected
 from pgctl.model.cluster import Leader, Revision, Status
+from pgctl.model.events import Event, Journal, Seen
 from pgctl.model.history import History, HistoryLine
 from pgctl.model.intent import Intent
 from pgctl.model.lsn import Lsn
@@ -59,7 +60,7 @@ def test_what_peers_write_is_read(universe: Universe) -> None:
         "failover": '{"leader":"b","member":"a"}',
         "sync": '{"leader":"b","sync_standby":"a","quorum":0}',
         "failsafe": '{"b":"http://h:2/patroni"}',
-        "events": '[{"what":"switchover"}]',
+        "events": '{"seen":{"leader":"b"},"events":[{"at":"t","what":"pause"}]}',
         "somebody/elses": "1",
     }).read(budget=SOON)
     assert cluster.leader == Leader(MemberName("b"), cluster.revision("leader"), mine=False)
@@ -68,7 +69,7 @@ def test_what_peers_write_is_read(universe: Universe) -> None:
     assert (cluster.settings.ttl, cluster.status.optime, cluster.status.slots) == (20, 83886176, {"a": 1})
     assert (cluster.history.timeline, cluster.sync.standbys, cluster.known_identifier) == (3, ("a",), "7000000000000000001")
     assert cluster.intent == Intent("b", "a") and cluster.failsafe == {"b": "http://h:2/patroni"}
-    assert cluster.events == ({"what": "switchover"},)
+    assert cluster.journal.events == (Event("t", "pause"),) and cluster.journal.seen.leader == "b"
     assert cluster.config is not None and cluster.config["unknown"] == 1
 
 
@@ -148,14 +149,14 @@ def test_what_is_written_is_read_again(universe: Universe) -> None:
     store.write_status(Status(Lsn(7), {"s": 1}, ("s",)), budget=SOON)
     store.write_history(History((line,), True), budget=SOON)
     store.write_failsafe({"a": "http://h"}, expect=ABSENT, budget=SOON)
-    store.write_events([{"what": "x"}], budget=SOON)
+    store.write_journal(Journal((Event("t", "x"),), Seen("a"), True), expect=ABSENT, budget=SOON)
     store.write_config({"ttl": 40}, budget=SOON)
     store.write_initialize("", expect=ABSENT, budget=SOON)
     store.write_intent(intent, budget=SOON)
     found = store.read(budget=SOON)
     assert found.members == (member,) and found.status == Status(Lsn(7), {"s": 1}, ("s",))
     assert found.history == History((line,), True) and found.failsafe == {"a": "http://h"}
-    assert found.events == ({"what": "x"},) and found.settings.ttl == 40 and found.initialize == ""
+    assert found.journal.events == (Event("t", "x"),) and found.settings.ttl == 40 and found.initialize == ""
     assert found.intent == intent
     assert universe.values()["history"] == '[[1,100,"why","2026-01-01T00:00:00+00:00","a"]]'
 

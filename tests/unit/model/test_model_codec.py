@@ -138,9 +138,10 @@ def test_leader_and_initialize_are_plain_text() -> None:
     assert codec.read_initialize(" 7301234567890123456\n") == "7301234567890123456"
 
 
-def test_events_leave_out_what_is_no_object() -> None:
-    assert codec.read_events('[{"a":1},2,null]') == ({"a": 1},)
-    assert codec.read_events('{"a":1}') == ()
+def test_the_journal_leaves_out_what_is_no_event() -> None:
+    found = codec.read_journal('{"seen":{"leader":"a"},"events":[{"at":"t","what":"pause"},{"what":"x"},2,null]}')
+    assert found.known and found.seen.leader == "a" and [event.what for event in found.events] == ["pause"]
+    assert not codec.read_journal('[{"at":"t","what":"pause"}]').known
 
 
 @pytest.mark.parametrize(("url", "pair"), [
