@@ -5,8 +5,10 @@ Source: rest.md 5. Ours beside it: the key `pgctl`, by which a peer knows how fr
 
 import pgctl
 from pgctl.agent.board import Notice
-from pgctl.agent.core import report
-from pgctl.model import codec_member
+from pgctl.agent.core import because, report
+from pgctl.agent.core.rules.tables import SENTENCES
+from pgctl.agent.core.view import Decision, View
+from pgctl.model import codec_member, events
 from pgctl.model.cluster import Cluster
 from pgctl.model.member import Role
 from pgctl.model.server import Phase, ServerState, WalSender
@@ -146,6 +148,7 @@ def failsafe_active(notice: Notice, now: Instant) -> bool:
 def explain(notice: Notice, now: Instant) -> dict[str, object]:
     """Why this member does what it does: the last rule, what made it hold, and what was passed over before it."""
     view, decision = notice.view, notice.decision
+    waited = view.memory.leaderless_since
     return {
         "name": view.me,
         "scope": notice.scope,
@@ -155,20 +158,30 @@ def explain(notice: Notice, now: Instant) -> dict[str, object]:
         "sentence": decision.sentence if decision else "no cycle has ended yet",
         "reason": decision.reason if decision else "",
         "facts": list(decision.facts) if decision else [],
-        "passed_over": [{"rule": rule, "failed": fact} for rule, fact in decision.passed_over] if decision else [],
+        "passed_over": _passed_over(notice.decided or view, decision) if decision else [],
         "since_s": round(max(0.0, now - notice.since), 3),
         "cycle_age_s": round(max(0.0, now - notice.cycle_done_at), 3),
         "looked_age_s": round(max(0.0, now - notice.looked_at), 3),
+        "next_look_s": round(max(0.0, decision.wake_at - now), 3) if decision else None,
         "job": _job(notice, now),
         "lease_left_s": round(notice.lease.left(now), 3),
         "failsafe": failsafe_active(notice, now),
+        "leader": notice.cluster.leader_name if notice.cluster else None,
+        "leaderless_s": None if waited is None else round(max(0.0, now - waited), 3),
         "cut": view.cut,
         "server": str(view.server.phase),
         "problem": view.server.problem,
         "last_failure": decision.memory.last_failure if decision else "",
         "timeline": view.server.timeline,
         "pause": view.settings.pause,
+        "deeds": [events.to_mapping(deed) for deed in view.memory.deeds],
     }
+
+
+def _passed_over(view: View, decision: Decision) -> list[dict[str, str]]:
+    """The rules that were tried before, and why each did not hold."""
+    return [{"rule": rule, "sentence": SENTENCES.get(rule, ""), "failed": fact, "because": because.failed(view, fact)}
+            for rule, fact in decision.passed_over]
 
 
 def _job(notice: Notice, now: Instant) -> dict[str, object] | None:

@@ -18,14 +18,15 @@ class Notice:
     """What hangs on the board. Before the first cycle `view` is a blank one and `decision` is None.
 
     `looked_at`: when the server in `view` was looked at. `cluster`: the last reading of the store that worked, which
-    may be older than the view; `cluster_at` and `cluster_wall` say when it was read. `cycle_done_at`: when the last
-    cycle ended in a decision. `since`: since when its rule has held.
+    may be older than the view; `cluster_at` and `cluster_wall` say when it was read. `decided`: the view that `decision`
+    was made of. `cycle_done_at`: when the last cycle ended in a decision. `since`: since when its rule has held.
     """
 
     scope: str
     view: View
     looked_at: Instant
     decision: Decision | None = None
+    decided: View | None = None
     cycle_done_at: Instant = Instant(0)
     since: Instant = Instant(0)
     cluster: Cluster | None = None
@@ -53,7 +54,7 @@ class Board:
         """Puts up a finished cycle; `now` is when it ended, the view's own instant unless told."""
         last = _with_view(self._notice, view)
         same = last.decision is not None and last.decision.rule == decision.rule
-        self._notice = replace(last, decision=decision, cycle_done_at=view.now if now is None else now,
+        self._notice = replace(last, decision=decision, decided=view, cycle_done_at=view.now if now is None else now,
                                since=last.since if same else view.now)
 
     def lease(self, lease: Lease) -> None:

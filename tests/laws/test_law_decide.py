@@ -2,7 +2,7 @@
 
 from hypothesis import given, settings
 
-from pgctl.agent.core import decide, failsafe, needs, remote
+from pgctl.agent.core import because, decide, failsafe, needs, remote
 from pgctl.agent.core import effects as e
 from pgctl.agent.core import job as j
 from pgctl.agent.core.rules.tables import TABLES
@@ -170,3 +170,11 @@ def test_ids_are_unique_numbered_and_the_last_row_always_matches() -> None:
         assert numbers == sorted(numbers)
         assert not seen & {row.id for row in table}
         seen |= {row.id for row in table}
+
+
+@given(views())
+def test_every_fact_that_fails_is_explained(view: View) -> None:
+    """Whatever the view: words, and none of them from the code, for each rule that was passed over."""
+    for _, fact in decide.decide(view).passed_over:
+        said = because.failed(view, fact)
+        assert said and "None" not in said and "<" not in said

@@ -205,7 +205,10 @@ def test_explain_tells_the_rule_and_what_was_passed_over() -> None:
     found = body(notice(ServerState(Phase.EMPTY), cluster(), job=Clone(rule="empty.20"), rule="job.90"), "/explain",
                  NOW + 1)
     assert (found["rule"], found["sentence"], found["facts"]) == ("job.90", "all is well", ["streaming"])
-    assert found["passed_over"] == [{"rule": "follow.10", "failed": "diverged"}]
+    (passed,) = found["passed_over"]
+    assert (passed["rule"], passed["failed"]) == ("follow.10", "diverged")
+    assert passed["sentence"] == "a primary, and the lease is another's: stop at once"
+    assert passed["because"] == "the leader's history has not been compared: no need is seen"
     assert found["job"] == {"name": "clone", "rule": "empty.20", "for_s": 3.0, "progress": "", "ended": False, "ok": False}
     assert (found["since_s"], found["lease_left_s"]) == (1.0, 0.0)
 

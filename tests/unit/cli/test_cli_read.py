@@ -6,7 +6,9 @@ from tests.unit.cli.cli_site import Site
 
 EXPLANATION = {
     "name": "a", "role": "primary", "state": "running", "rule": "lead.90", "sentence": "all is well", "reason": "",
-    "facts": ["server_up"], "passed_over": [{"rule": "lead.10", "failed": "asked_to_leave"}], "since_s": 90.0, "job": None}
+    "facts": ["server_up"], "since_s": 90.0, "job": None,
+    "passed_over": [{"rule": "lead.10", "sentence": "take it over", "failed": "unclaimed",
+                     "because": "the lease lasts 3s more"}]}
 
 
 def test_history_for_people_and_programs(prod: Site) -> None:
@@ -83,13 +85,39 @@ def test_explain(prod: Site) -> None:
     prod.agent("b").answers["GET", "/explain"] = (200, {
         **EXPLANATION, "name": "b", "job": {"name": "clone", "for_s": 3.0, "progress": "12 MB", "ended": False}})
     prod.agent("c").answers["GET", "/explain"] = (503, {"role": "replica", "state": "running", "patroni": {}})
-    result = prod.run("explain", "-v")
+    result = prod.run("explain")
     assert result.exit_code == 1
     assert "| lead.90 | all is well " in result.stdout
     assert "b: clone for 3s: 12 MB" in result.stdout
     assert "it runs Patroni, which does not explain itself" in result.stdout
-    assert "a: not lead.10: asked_to_leave does not hold" in result.stdout
-    assert prod.run("explain", "a").exit_code == 0
+    assert "lead.10" not in result.stdout
+    assert "the lease lasts 3s more" in prod.run("explain", "-v").stdout
+    named = prod.run("explain", "a")
+    assert named.exit_code == 0
+    assert named.stdout.splitlines()[:2] == ["a  primary, running", "  rule    lead.90  all is well"]
+    assert named.stdout.splitlines()[-2:] == ["    lead.10  take it over", "      the lease lasts 3s more"]
+
+
+def test_explain_says_first_why_nobody_is_promoted(prod: Site) -> None:
+    waiting = {**EXPLANATION, "name": "b", "rule": "race.50", "sentence": "I may not stand", "reason": "tagged nofailover",
+               "leader": None, "leaderless_s": 12.0}
+    prod.agent("b").answers["GET", "/explain"] = (200, waiting)
+    for name in ("a", "c"):
+        prod.member(name, awake=False)
+    lines = prod.run("explain").stdout.splitlines()
+    assert lines[0] == "Nobody leads, for 12s. What holds each member back:"
+    assert lines[1].startswith("  a: ") and lines[1] != "  a: "
+    assert lines[2] == "  b: I may not stand (tagged nofailover)"
+
+
+def test_explain_says_that_pause_and_the_store_keep_everybody(prod: Site) -> None:
+    away = {**EXPLANATION, "pause": True, "cut": "no answer", "leader": "a"}
+    for name in ("a", "b", "c"):
+        prod.agent(name).answers["GET", "/explain"] = (200, {**away, "name": name})
+    lines = prod.run("explain").stdout.splitlines()
+    assert lines[0].startswith("The cluster is paused")
+    assert lines[1] == "No member that answers can read the store (no answer)."
+    assert lines[2].startswith("Without it nobody can be promoted")
 
 
 def test_explain_without_the_store(prod: Site) -> None:

@@ -31,3 +31,5 @@ TABLES: dict[Situation, tuple[Rule, ...]] = {
     Situation.STANDBY_LEAD: STANDBY_LEAD,
     Situation.FOLLOW: FOLLOW,
 }
+
+SENTENCES = {row.id: row.sentence for rows in TABLES.values() for row in rows}
