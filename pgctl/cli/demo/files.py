@@ -9,11 +9,13 @@ from pathlib import Path
 import yaml
 
 from pgctl.cli.demo import plan as plans
+from pgctl.cli.demo import process
 from pgctl.cli.demo.plan import Plan
 from pgctl.cli.demo.process import Process
 from pgctl.errors import ConfigError, ServerError
 
 _OWNER_ONLY = 0o600
+_OF = "# of the demo in "
 
 
 def read_plan(directory: str) -> Plan | None:
@@ -47,27 +49,40 @@ def write_all(plan: Plan) -> None:
 def write_user_file(plan: Plan, target: str) -> bool:
     """Makes plain `pgctl list` find this demo, through the user's own configuration file.
 
-    False when it cannot be written, or holds something that the demo did not write: then it is left alone. An empty
-    `target` means that there is to be none.
+    False when it cannot be written, holds something that no demo wrote, or leads to another demo that runs: then it is
+    left alone. An empty `target` means that there is to be none.
     """
     if not target:
         return False
     path = Path(target)
     try:
         there = _read(path)
-        if there is not None and not there.startswith(plans.MARK):
+        if there is not None and (not there.startswith(plans.MARK) or _anothers(plan, there)):
             return False
         os.makedirs(path.parent, mode=0o700, exist_ok=True)
-        _write(path, _yaml(plans.ctl_document(plan)))
+        _write(path, _user_text(plan))
     except (OSError, ConfigError):
         return False
     return True
 
 
+def _user_text(plan: Plan) -> str:
+    return f"{_yaml(plans.ctl_document(plan))}{_OF}{plan.directory}\n"
+
+
+def _anothers(plan: Plan, there: str) -> bool:
+    """Whether this text leads to another demo, of which something still runs."""
+    directory = there.rstrip("\n").rpartition(_OF)[2] if _OF in there else ""
+    if not directory or directory == plan.directory:
+        return False
+    other = read_plan(directory)
+    return other is not None and any(process.alive(one) for one in read_processes(other).values())
+
+
 def remove_user_file(plan: Plan, target: str) -> None:
     """Takes back what `write_user_file` wrote, if it is still that."""
     try:
-        if _read(Path(target)) == _yaml(plans.ctl_document(plan)):
+        if _read(Path(target)) == _user_text(plan):
             os.unlink(target)
     except (OSError, ConfigError):
         return

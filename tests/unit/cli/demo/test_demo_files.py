@@ -1,11 +1,12 @@
 """The demo's files: private, whole, and never over somebody else's."""
 
+import os
 import stat
 from pathlib import Path
 
 import pytest
 
-from pgctl.cli.demo import files
+from pgctl.cli.demo import files, process
 from pgctl.cli.demo import plan as plans
 from pgctl.cli.demo.plan import Node, Plan
 from pgctl.cli.demo.process import Process
@@ -59,6 +60,23 @@ def test_another_demos_file_is_not_taken_back(plan: Plan, tmp_path: Path) -> Non
     files.write_user_file(other, str(tmp_path / "pgctl.yaml"))
     files.remove_user_file(plan, str(tmp_path / "pgctl.yaml"))
     assert (tmp_path / "pgctl.yaml").exists()
+
+
+def test_the_file_goes_on_leading_to_a_demo_that_runs(plan: Plan, tmp_path: Path) -> None:
+    """A second demo with --dir leaves it alone; once the first has ended it takes it over."""
+    other, target = Plan(str(tmp_path / "other"), "/bin", plan.nodes, passwords=PASSWORDS), str(tmp_path / "pgctl.yaml")
+    files.write_all(other)
+    me = process.identify(os.getpid())
+    assert me is not None
+    files.write_processes(other, {"supervisor": me})
+    assert files.write_user_file(other, target)
+    assert not files.write_user_file(plan, target)
+    files.remove_user_file(plan, target)
+    assert Path(target).exists()
+    files.write_processes(other, {})
+    assert files.write_user_file(plan, target)
+    files.remove_user_file(other, target)
+    assert Path(target).exists()
 
 
 def test_a_file_that_cannot_be_written_is_no_error(plan: Plan, tmp_path: Path) -> None:
