@@ -41,6 +41,7 @@ def _of_cluster(view: View, memory: Memory) -> Memory:
         handover=handover,
         bootstrapping=bootstrapping,
         heard=view.now if streams else memory.heard,
+        rebuilds=0 if streams else memory.rebuilds,  # whatever was rebuilt in vain is mended
     )
 
 
@@ -54,7 +55,7 @@ def _of_job(view: View, ended: JobState, memory: Memory) -> Memory:
         fresh = isinstance(job, (Rewind, Clone, Rebuild, Promote, StartPrimary, StartStandby, Restart))
         memory = replace(memory, last_failure="", retry_at=Instant(0), start_failures=0 if fresh else memory.start_failures)
         if isinstance(job, (Clone, Rebuild)):
-            memory = replace(memory, rewind_failed=False)
+            memory = replace(memory, rewind_failed=False, rebuilds=0)
         # Deeds write the configuration they were given, and change what was published: both are looked at afresh.
         return replace(memory, conf=None)
     failures = memory.start_failures + 1
