@@ -90,7 +90,7 @@ TABLE: tuple[Row, ...] = (
         ("master_start_timeout",)),
     Row("primary_stop_timeout", Kind.SECONDS, "time to stop before it is forced, in synchronous mode; 0: no limit", 0,
         ("master_stop_timeout",), later=True),
-    Row("primary_race_backoff", Kind.SECONDS, "wait before a race while WAL still arrives", 0, later=True),
+    Row("primary_race_backoff", Kind.SECONDS, "wait before a race while WAL still arrives", 0),
     Row("synchronous_mode", Kind.SYNC, "keep synchronous standbys, and promote only them", later=True),
     Row("synchronous_mode_strict", Kind.FLAG, "block commits when there is no synchronous standby", later=True),
     Row("synchronous_node_count", Kind.COUNT, "how many synchronous standbys to keep", 1, later=True),

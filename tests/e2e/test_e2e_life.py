@@ -79,6 +79,16 @@ def test_restart_of_the_primary_keeps_it_leader(cluster: Cluster) -> None:
     assert writer.lost() == ()
 
 
+def test_switchover_right_after_a_restart_waits_for_the_standbys(cluster: Cluster) -> None:
+    """Standbys have lost their connection and are just coming back: that is worth a moment, and no refusal."""
+    leader, wanted = cluster.wait_leader(), cluster.replicas()[0]
+    assert cluster.pgctl("restart", cluster.plan.scope, leader, "--force").returncode == 0
+    done = cluster.pgctl("switchover", "--candidate", wanted, "--force")
+    assert done.returncode == 0, done.stdout + done.stderr + cluster.last_words()
+    assert cluster.leader() == wanted
+    cluster.wait_healthy()
+
+
 def test_a_changed_parameter_waits_for_a_restart(cluster: Cluster) -> None:
     """edit-config reaches every server; what needs a restart is announced, done on order, and then no more."""
     wanted = "60" if cluster.query(cluster.names[0], "SHOW max_connections") != [("60",)] else "50"

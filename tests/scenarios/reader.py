@@ -11,7 +11,7 @@ server standby  version 15  timeline 3  lsn 0/50  streaming  control "shut down"
 peer c  [timeline 4]  lsn 0/50  [primary] [unreachable] [stale] [nofailover] [priority 2]
 history 4  3 0/5000000                         the leader's: timeline, then (timeline, switch point) pairs
 lease 20                                       seconds left; no line: not held
-intent  leader a  candidate b  at +60  fault
+intent  leader a  candidate b  at +60  fault  [seen 3]
 job promote  [irrevocable]  |  job promote ended ok  |  job start ended failed
 order restart  |  order reinit  [force]
 slot b  [at 0/50]  [active] [xmin] [lost] [failover] [synced] [temporary]  [logical app pgoutput]  [catalog 7]  here
@@ -22,7 +22,7 @@ told  b 0/50  c 0/60                           positions in /status;  retained b
 promise  b 12  |  promise  unknown 5           to whom, seconds left; unknown: an agent that began so long ago
 round  agreed b,c  refused d                   what members said to me, who lead without the store
 memory  leaderless 3  handover b  failures 2  retry 5  rewind-failed  rebuilds 3  former a  fence armed  unfed 90
-        ready feed  copied 9
+        ready feed  copied 9  grew 0
 => race.85  nobody I must hear from is missing, and nobody is ahead of me
    HoldLease; StartJob promote
 """
@@ -186,6 +186,7 @@ def cluster(draft: Draft, words: Words) -> None:
         pause=words.flag("pause"),
         synchronous_mode=SyncMode.ON if words.flag("synchronous") else SyncMode.OFF,
         check_timeline=words.flag("check_timeline"),
+        primary_race_backoff=float(words.number("primary_race_backoff") or 0),
         primary_start_timeout=300 if start is None else start,
         member_slots_ttl=float(words.value("slots_ttl", "1800")),
         failsafe_mode=bool(words.value("failsafe")),
@@ -394,6 +395,9 @@ def intent(draft: Draft, words: Words) -> None:
     at = words.value("at")
     when = datetime.fromtimestamp(WALL + float(at), UTC) if at else None
     fault = "not a time" if words.flag("fault") else ""
+    seen = words.number("seen")
+    if seen is not None:
+        draft.memory = replace(draft.memory, intent_seen=(Revision(9), Instant(NOW - seen)))
     found = Intent(words.value("leader") or None, words.value("candidate") or None, when, fault)
     draft.cluster = replace(draft.cluster, intent=found, revisions={**draft.cluster.revisions, "failover": Revision(9)})
 
@@ -426,6 +430,7 @@ def memory(draft: Draft, words: Words) -> None:
         ready_slots=tuple(filter(None, words.value("ready").split(","))),
         copy_slots_at=Instant(NOW + (words.number("copied") or -1)),
         bootstrapping=words.flag("bootstrapping"),
+        grew_at=Instant(NOW - (words.number("grew") or 0)) if "grew" in words.words else None,
         fence_armed={"armed": True, "open": False, "": None}[words.value("fence")],
     )
 

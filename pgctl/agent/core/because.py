@@ -229,6 +229,7 @@ _WORDS: dict[str, Callable[[View], str]] = {
     "starting_as_primary": lambda view: "no primary is being started",
     "starved": lambda view: "replay does not wait for a restart",
     "stopped": _server,
+    "successor_coming": lambda view: f"{_intent(view)}; nobody is just connecting",
     "too_soon": lambda view: "nothing failed a moment ago",
     "unclaimed": _lease,
     "unreadable": _server,

@@ -94,6 +94,12 @@ def intent_asks_me_to_leave(view: View) -> bool:
     return intent_due(view) and intent is not None and intent.leader in (None, "", view.me) and intent.candidate != view.me
 
 
+def successor_coming(view: View) -> bool:
+    """An order for another leader is due, and whoever could take over has yet to connect."""
+    intent = intents.open_intent(view)
+    return intent is not None and intent_asks_me_to_leave(view) and intents.coming(view, intent)
+
+
 def intent_names_me(view: View) -> bool:
     intent = intents.open_intent(view)
     return intent_due(view) and intent is not None and intent.candidate == view.me

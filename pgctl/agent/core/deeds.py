@@ -154,6 +154,12 @@ def lead(view: View) -> Plan:
     return replace(upkeep.leading(view), wake_in=due or None)
 
 
+def lead_soon(view: View) -> Plan:
+    """The same, and a look again in a moment."""
+    named = ", ".join(intents.unfitness(view, intents.open_intent(view) or Intent()))
+    return replace(upkeep.leading(view), wake_in=SOON, reason=named)
+
+
 # --- stopping -------------------------------------------------------------------------------------------------------
 
 

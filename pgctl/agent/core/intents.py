@@ -7,6 +7,9 @@ from pgctl.model.intent import Intent
 from pgctl.model.lsn import lag
 from pgctl.model.server import Phase
 
+UNCONNECTED = "does not stream from the leader"
+CONNECTING = 8.0
+"""Seconds that standbys have to connect before an order is closed for want of one that streams; askers wait longer."""
 GRACE = 10.0
 """Seconds that the member an intent asks for has, once nobody leads, before others look after themselves."""
 
@@ -45,7 +48,7 @@ def objection(view: View, intent: Intent) -> str:
         return f"the candidate {intent.candidate} is not a member, or does not report"
     if view.settings.pause and not intent.candidate:
         return "in pause it must name a candidate"
-    if view.peers is not None and wait_for(view, intent) == 0 and not successors(view, intent):
+    if view.peers is not None and wait_for(view, intent) == 0 and not successors(view, intent) and not coming(view, intent):
         return "no candidate is fit: " + ("; ".join(unfitness(view, intent)) or "there is no other member")
     return ""
 
@@ -56,6 +59,15 @@ def successors(view: View, intent: Intent | None = None) -> tuple[str, ...]:
     fit = [peer for peer in view.peers or () if (not named or peer.name == named) and not why_unfit(view, peer, intent)]
     fit.sort(key=lambda peer: (-peer.lsn, -peer.tags.failover_priority, peer.name))
     return tuple(peer.name for peer in fit)
+
+
+def coming(view: View, intent: Intent) -> bool:
+    """Nobody is fit yet, and somebody lacks nothing but a connection: standbys need a moment after a restart of mine."""
+    seen = view.memory.intent_seen
+    if seen is None or view.now - seen[1] > CONNECTING or view.peers is None or successors(view, intent):
+        return False
+    named = [peer for peer in view.peers if not intent.candidate or peer.name == intent.candidate]
+    return any(why_unfit(view, peer, intent) == UNCONNECTED for peer in named)
 
 
 def unfitness(view: View, intent: Intent) -> list[str]:
@@ -88,7 +100,7 @@ def why_unfit(view: View, peer: Peer, intent: Intent | None = None) -> str:
     if peer.timeline is not None and peer.timeline < known and remote.section(view) is None:
         return f"is on timeline {peer.timeline}, and the cluster is on {known}"
     if intent is not None and intent.switchover and view.server.phase is Phase.PRIMARY and not _streams(view, peer.name):
-        return "does not stream from the leader"
+        return UNCONNECTED
     return ""
 
 

@@ -71,6 +71,11 @@ class Memory:
     last_rule: str = ""
     heard: Instant | None = None
     """When this standby was last seen to stream from a leader, who therefore took writes."""
+    lsn: int | None = None
+    grew_at: Instant | None = None
+    """My server's position at the last look, and the last look that found it further on than the one before."""
+    intent_seen: tuple[int, Instant] | None = None
+    """The revision of the intent that is open, and when it was first found due."""
     begun: Begun | None = None
     """The long deed under way, as its event will tell of it."""
     deeds: tuple[Event, ...] = ()

@@ -23,6 +23,10 @@ def leave(view: View) -> Plan:
     return replace(rest, effects=(*released.effects, *rest.effects))
 
 
+def leave_soon(view: View) -> Plan:
+    return replace(leave(view), wake_in=0.5)
+
+
 def disarm(view: View) -> Plan:
     """Pause: the fence leaves the server alone, by this decision."""
     memory = view.memory

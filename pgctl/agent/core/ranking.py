@@ -5,11 +5,12 @@ both stand: creating the leader key decides. A member that does not answer is no
 replication the bound on loss is maximum_lag_on_failover.
 """
 
-from pgctl.agent.core import failsafe, intents, remote
+from pgctl.agent.core import backoff, failsafe, intents, remote
 from pgctl.agent.core.effects import Peer
 from pgctl.agent.core.view import View
 from pgctl.model.lsn import lag
 from pgctl.model.server import Phase
+from pgctl.units import show_seconds
 
 HEARING_GRACE = 1.0
 """Seconds for a reachable member to notice that the leader is gone; after them its last known position counts."""
@@ -77,6 +78,9 @@ def bar(view: View) -> str:
     unsure = view.settings.check_timeline and server.timeline is None and not standby_cluster
     if older_timeline(view) or unsure:
         return f"on timeline {server.timeline}, and the cluster is on {cluster.history.timeline}"
+    wait = backoff.left(view)
+    if wait > 0:
+        return f"the old primary still sends: it has {show_seconds(wait)} of primary_race_backoff left to come back"
     return ""
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from pgctl.agent.core import logical_slots, record, remote
+from pgctl.agent.core import intents, logical_slots, record, remote
 from pgctl.agent.core.job import Clone, CopySlots, Promote, Rebuild, Restart, Rewind, StartPrimary, StartStandby, Stop
 from pgctl.agent.core.memory import Memory
 from pgctl.agent.core.view import JobState, View
@@ -17,6 +17,7 @@ def update(view: View) -> Memory:
     unfed = (memory.unfed_since or view.now) if remote.unfed(view) else None
     memory = replace(memory, hung_since=hung, unfed_since=unfed)
     memory = logical_slots.seen(view, memory)
+    memory = _of_intent(view, _of_position(view, memory))
     if view.job is not None and view.job.ended:
         memory = record.finish(view, view.job, _of_job(view, view.job, memory))
     return memory
@@ -43,6 +44,23 @@ def _of_cluster(view: View, memory: Memory) -> Memory:
         heard=view.now if streams else memory.heard,
         rebuilds=0 if streams else memory.rebuilds,  # whatever was rebuilt in vain is mended
     )
+
+
+def _of_position(view: View, memory: Memory) -> Memory:
+    lsn = view.server.lsn
+    grew = lsn is not None and memory.lsn is not None and lsn > memory.lsn
+    return replace(memory, lsn=lsn, grew_at=view.now if grew else memory.grew_at)
+
+
+def _of_intent(view: View, memory: Memory) -> Memory:
+    """Since when an order is due: what only needs a moment to become possible is given one."""
+    intent = intents.open_intent(view)
+    if view.cluster is None or intent is None or intents.wait_for(view, intent) > 0:
+        return memory if view.cluster is None else replace(memory, intent_seen=None)
+    revision = view.cluster.revision("failover")
+    if memory.intent_seen is not None and memory.intent_seen[0] == revision:
+        return memory
+    return replace(memory, intent_seen=(revision, view.now))
 
 
 def _of_job(view: View, ended: JobState, memory: Memory) -> Memory:

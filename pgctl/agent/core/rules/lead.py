@@ -27,6 +27,12 @@ LEAD = (
         deeds.close_intent,
     ),
     rule(
+        "lead.65",
+        "an intent asks for another leader, and the standbys are just connecting: wait a moment",
+        [cluster_facts.successor_coming],
+        deeds.lead_soon,
+    ),
+    rule(
         "lead.70",
         "an intent asks for another leader, who is fit: stop in order",
         [cluster_facts.intent_asks_me_to_leave],

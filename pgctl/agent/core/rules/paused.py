@@ -29,6 +29,12 @@ PAUSED = (
         deeds.close_intent,
     ),
     rule(
+        "paused.55",
+        "an intent asks for another leader, and the standbys are just connecting: wait a moment",
+        [facts.primary, cluster_facts.successor_coming],
+        pause.leave_soon,
+    ),
+    rule(
         "paused.60",
         "an order asks me to hand over: stop",
         [facts.primary, cluster_facts.intent_asks_me_to_leave],
