@@ -155,7 +155,7 @@ class Jobs:
                                           on_signal=self._cut_off)
                 return f"state={found.state!r}" if found else ""
             case Promote():
-                line = self._server.promote(deadline=self._after(PROMOTE_WITHIN),
+                line = self._server.promote(timeline=job.timeline, deadline=self._after(PROMOTE_WITHIN),
                                             point_of_no_return=lambda: self._committed(cancelled))
                 return f"timeline={line}"
             case _:

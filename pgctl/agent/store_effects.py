@@ -12,6 +12,7 @@ from typing import Any
 from pgctl.agent.core.effects import (
     APPLIED,
     Answer,
+    ClaimTimeline,
     CloseIntent,
     DeleteInitialize,
     Outcome,
@@ -47,6 +48,8 @@ def perform(hands: Hands, request: Request[Any], ttl: Seconds, budget: Seconds) 
             return written(lambda: store.write_sync(sync, expect=revision, budget=budget))
         case WriteHistory():
             return _write_history(hands, request, budget)
+        case ClaimTimeline(claim, revision):
+            return written(lambda: store.write_claim(claim, expect=revision, budget=budget))
         case WriteJournal():
             return _write_journal(hands, request, budget)
         case WriteInitialize(value, revision):

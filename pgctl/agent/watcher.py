@@ -19,7 +19,7 @@ from pgctl.units import Seconds
 
 log = logging.getLogger(__name__)
 
-QUIET = frozenset({keys.STATUS, keys.OPTIME, keys.HISTORY, keys.FAILSAFE, keys.EVENTS})
+QUIET = frozenset({keys.STATUS, keys.OPTIME, keys.HISTORY, keys.FAILSAFE, keys.EVENTS, keys.PROMOTION})
 """Keys that only say what somebody did; nobody has to act on them."""
 
 _WATCH = Seconds(30.0)

@@ -12,7 +12,7 @@ from pgctl.model import codec
 from pgctl.model import settings as settings_table
 from pgctl.model.cluster import Cluster, Leader, Revision, Status
 from pgctl.model.events import Journal
-from pgctl.model.history import History
+from pgctl.model.history import Claim, History
 from pgctl.model.intent import Intent
 from pgctl.model.member import Member
 from pgctl.model.settings import Settings
@@ -88,6 +88,10 @@ class ClusterStore:
     def write_status(self, status: Status, *, budget: Seconds) -> Answer:
         return self._store.put(keys.STATUS, codec.write_status(status), budget=budget)
 
+    def write_claim(self, claim: Claim, *, expect: Revision, budget: Seconds) -> Answer:
+        """The claim to a timeline; always compared, for that is what makes it one."""
+        return self._store.put(keys.PROMOTION, codec.write_claim(claim), expect=expect, budget=budget)
+
     def write_history(self, history: History, *, budget: Seconds) -> Answer:
         return self._store.put(keys.HISTORY, codec.write_history(history), budget=budget)
 
@@ -144,6 +148,7 @@ def cluster(scope: str, snapshot: Snapshot, settings: Settings, config: Mapping[
     items = snapshot.items
     history, sync = _value(snapshot, keys.HISTORY), _value(snapshot, keys.SYNC)
     intent, failsafe = _value(snapshot, keys.FAILOVER), _value(snapshot, keys.FAILSAFE)
+    claim = _value(snapshot, keys.PROMOTION)
     initialize, journal = _value(snapshot, keys.INITIALIZE), _value(snapshot, keys.EVENTS)
     named = ((keys.member_name(key), item.value) for key, item in sorted(items.items()))
     return Cluster(
@@ -156,6 +161,7 @@ def cluster(scope: str, snapshot: Snapshot, settings: Settings, config: Mapping[
         status=_status(snapshot),
         sync=SyncState() if sync is None else codec.read_sync(sync),
         intent=None if intent is None else codec.read_intent(intent),
+        claim=Claim() if claim is None else codec.read_claim(claim),
         history=History() if history is None else codec.read_history(history),
         failsafe=None if failsafe is None else codec.read_failsafe(failsafe),
         journal=Journal() if journal is None else codec.read_journal(journal),

@@ -13,6 +13,8 @@ SYNC = "sync"
 FAILSAFE = "failsafe"
 EVENTS = "events"
 """Ours alone: the event journal. Readers that do not know a key ignore it."""
+PROMOTION = "promotion"
+"""Ours alone: the timeline that a promotion has claimed."""
 MEMBERS = "members/"
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, NewType
 
 from pgctl.model.events import Journal
-from pgctl.model.history import History
+from pgctl.model.history import Claim, History
 from pgctl.model.intent import Intent
 from pgctl.model.lsn import Lsn
 from pgctl.model.member import Member, MemberName
@@ -52,6 +52,7 @@ class Cluster:
     sync: SyncState = SyncState()
     intent: Intent | None = None
     history: History = History()
+    claim: Claim = Claim()
     failsafe: Mapping[str, str] | None = None
     journal: Journal = Journal()
     revisions: Mapping[str, Revision] = field(default_factory=dict)

@@ -12,7 +12,7 @@ from pgctl.model.addresses import host_port, postgres_url
 from pgctl.model.cluster import Status
 from pgctl.model.codec_member import read_member, write_member
 from pgctl.model.events import Journal
-from pgctl.model.history import History, HistoryLine
+from pgctl.model.history import Claim, History, HistoryLine
 from pgctl.model.intent import Intent
 from pgctl.model.lsn import Lsn
 from pgctl.model.member import MemberName
@@ -134,6 +134,15 @@ def _history_row(line: HistoryLine) -> list[object]:
 
 
 @document.remembered
+def read_claim(text: str) -> Claim:
+    found = document.mapping(document.load(text)) or {}
+    return Claim(document.timeline(found.get("timeline")) or 0, document.text(found.get("member")) or "")
+
+
+def write_claim(claim: Claim) -> str:
+    return document.dump({"timeline": claim.timeline, "member": claim.member})
+
+
 def read_intent(text: str) -> Intent | None:
     """The wish in `failover`, None when there is none. A time that cannot be read becomes `schedule_fault`.
 

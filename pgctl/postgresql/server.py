@@ -211,8 +211,8 @@ class Server:
             control, until = self._control.read(), self._after(_REHEARSAL)
             rehearsal.run_through(self._site, self._options(conf), conf, control, until)
 
-    def promote(self, *, deadline: Instant, point_of_no_return: Callable[[], bool]) -> int:
-        """Runs pre_promote, asks `point_of_no_return` once, promotes, and returns the new timeline.
+    def promote(self, *, timeline: int = 0, deadline: Instant, point_of_no_return: Callable[[], bool]) -> int:
+        """Runs pre_promote, asks `point_of_no_return` once, promotes, and returns the new timeline: at least `timeline`.
 
         Raises ServerError; nothing was promoted if the script failed or the point was refused, else see its `detail`.
         """
@@ -220,7 +220,7 @@ class Server:
         if not self._callbacks.run_and_wait(self._options(), "pre_promote", deadline):
             hint = "Run the script by hand and look at its exit status, or remove postgresql.pre_promote."
             raise ServerError("the pre_promote script failed", detail="the server was not promoted", hint=hint)
-        return promotion.promote(self._site, self._options(), deadline, point_of_no_return)
+        return promotion.promote(self._site, self._options(), timeline, deadline, point_of_no_return)
 
     def bootstrap(self, section: BootstrapSection, conf: Conf, *, progress: Progress, cancelled: Cancelled = never) -> None:
         """Makes a new cluster in an empty data directory and leaves it running as a primary.

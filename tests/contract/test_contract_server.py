@@ -132,6 +132,40 @@ def test_a_crashed_primary_rewinds_and_rejoins(pair: tuple[Member, Member]) -> N
     assert alpha.sql("SELECT sum(n) FROM public.t") == [(3,)]
 
 
+def test_a_timeline_that_another_member_claimed_is_passed_over(pair: tuple[Member, Member]) -> None:
+    """beta opens timeline 2 and dies; alpha, which never heard of it, opens 3, and beta finds back to it."""
+    alpha, beta = pair
+    alpha.sql("CREATE TABLE public.t AS SELECT 1 AS n")
+    assert beta.caught_up(alpha)
+    alpha.server.stop(StopMode.FAST, checkpoint=True, deadline=soon())
+    assert beta.server.promote(timeline=2, deadline=soon(), point_of_no_return=lambda: True) == 2
+    beta.sql("INSERT INTO public.t VALUES (20)")
+    beta.server.kill()
+    alpha.server.start(alpha.standby_conf(beta), deadline=soon())
+    assert alpha.server.promote(timeline=3, deadline=soon(), point_of_no_return=lambda: True) == 3
+    alpha.sql("INSERT INTO public.t VALUES (3)")
+    own = alpha.server.timeline_history(3)
+    assert own is not None and [switch.timeline for switch in own.switches] == [1]
+    assert beta.look().control is not None
+    beta.server.rewind(alpha.upstream(), beta.standby_conf(alpha), progress=beta.said.append)
+    beta.server.start(beta.standby_conf(alpha), deadline=soon())
+    assert beta.caught_up(alpha)
+    assert beta.look_until(Phase.STANDBY).timeline == 3
+    assert beta.sql("SELECT sum(n) FROM public.t") == [(4,)]
+
+
+def test_a_standby_follows_over_a_timeline_that_was_passed_over(pair: tuple[Member, Member]) -> None:
+    alpha, beta = pair
+    alpha.sql("CREATE TABLE public.t AS SELECT 1 AS n")
+    alpha.server.stop(StopMode.FAST, checkpoint=True, deadline=soon())
+    assert beta.server.promote(timeline=4, deadline=soon(), point_of_no_return=lambda: True) == 4
+    beta.sql("INSERT INTO public.t VALUES (2)")
+    alpha.server.start(alpha.standby_conf(beta), deadline=soon())
+    assert alpha.caught_up(beta)
+    assert alpha.look_until(Phase.STANDBY).timeline == 4
+    assert rows_match(alpha, beta, "SELECT sum(n) FROM public.t")
+
+
 def test_the_first_checkpoint_after_promotion_hurries(pair: tuple[Member, Member]) -> None:
     """PostgreSQL itself would take up to 4.5 minutes for it, and whoever is to be rewound would wait."""
     alpha, beta = pair

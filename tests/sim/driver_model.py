@@ -189,6 +189,8 @@ class DriverModel:
                 own = self._node.server.history()
                 lines = history.brought_up(stored, own, self._node.name, "2026-01-01T00:00:00+00:00", limit)
                 self._send(lambda: store.write_history(lines, budget=NOTHING), reply)
+            case e.ClaimTimeline(claim, revision):
+                self._send(lambda: store.write_claim(claim, expect=revision, budget=NOTHING), reply)
             case e.WriteJournal(journal, revision):
                 self._send(lambda: store.write_journal(journal, expect=revision, budget=NOTHING),
                            lambda answer: reply(e.Answer(reason=answer.reason)))

@@ -100,8 +100,8 @@ class JobsModel:
                 yield from self._start_standby(job.conf)
             case j.Stop():
                 yield from self._stop(job.mode, job.timeout)
-            case j.Promote():
-                yield from self._promote()
+            case j.Promote(timeline=timeline):
+                yield from self._promote(timeline)
             case _:
                 raise AssertionError(f"no deed for {job}")
 
@@ -182,7 +182,7 @@ class JobsModel:
                 raise Failed("called off")
             yield LOOK
 
-    def _promote(self) -> Deed:
+    def _promote(self, timeline: int) -> Deed:
         server = self._server
         self._require(Phase.STANDBY)
         yield self._between(0.0, 0.2)
@@ -193,7 +193,7 @@ class JobsModel:
         self._passed()
         yield self._between(0.0, 0.005)
         number, until = server.starts, self._world.now + PROMOTE_WITHIN
-        self._world.at(self._seldom(0.05, 0.3, 8.0), lambda: self._promoted(number))
+        self._world.at(self._seldom(0.05, 0.3, 8.0), lambda: self._promoted(number, timeline))
         while server.phase is Phase.STANDBY and server.starts == number and self._world.now < until:
             yield LOOK
         if server.phase is not Phase.PRIMARY:
@@ -203,10 +203,10 @@ class JobsModel:
         left = self._agent.cell.read().left(Instant(self._world.now))
         self._world.note(Passed(self._world.now, self._node.name, left, stored.holder(self._world.universe)))
 
-    def _promoted(self, number: int) -> None:
+    def _promoted(self, number: int, timeline: int) -> None:
         server = self._server
         if server.starts == number and server.phase is Phase.STANDBY:
-            server.promote()
+            server.promote(timeline)
 
     def _require(self, phase: Phase) -> None:
         if self._server.phase is not phase:

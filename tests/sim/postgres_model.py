@@ -178,10 +178,10 @@ class Server:
         """What a lost host takes with it: all that was not flushed. Before `crash`."""
         del self.wal[self.flushed :]
 
-    def promote(self) -> None:
+    def promote(self, timeline: int = 0) -> None:
         self.flushed = len(self.wal)
         self.switches = [*self.switches, (self.timeline, len(self.wal))]
-        self.timeline += 1
+        self.timeline = max(self.timeline + 1, timeline)
         self.phase, self.control, self.streams = Phase.PRIMARY, "in production", False
         self.opened(self, "promoted")
 

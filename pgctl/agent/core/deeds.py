@@ -7,6 +7,7 @@ a server can become writable and lets go only once it cannot be, and the lease i
 from dataclasses import replace
 
 from pgctl.agent.core import (
+    claims,
     divergence,
     follow_target,
     intents,
@@ -30,7 +31,7 @@ from pgctl.agent.core.effects import (
     StartJob,
     WriteStatus,
 )
-from pgctl.agent.core.job import Clone, CopySlots, Job, Promote, Rebuild, Restart, Rewind, StartPrimary, StartStandby, Stop
+from pgctl.agent.core.job import Clone, CopySlots, Job, Rebuild, Restart, Rewind, StartPrimary, StartStandby, Stop
 from pgctl.agent.core.table import Plan
 from pgctl.agent.core.view import ReinitOrder, RestartOrder, View
 from pgctl.model.conf import SlotPlan, StopMode
@@ -88,14 +89,14 @@ def stand(view: View) -> Plan:
     ahead = SlotPlan(create=change.create, notes=logical_slots.warning(view))
     arranged: upkeep.Effects = (SetSlots(ahead),) if ahead != SlotPlan() else ()
     memory = replace(view.memory, fence_armed=None, slots_seen=slots.retained(view).seen)
-    return Plan((HoldLease(upkeep.guard(view)), StartJob(Promote()), *arranged), memory)
+    return Plan((HoldLease(upkeep.guard(view)), *claims.promotion(view), *arranged), memory)
 
 
 def promote(view: View) -> Plan:
     guarded, memory = upkeep.fence(view, view.memory, armed=True)
     told = SlotPlan(notes=logical_slots.warning(view))
     warned: upkeep.Effects = (SetSlots(told),) if told != SlotPlan() else ()
-    return Plan((*guarded, StartJob(Promote()), *warned), memory)
+    return Plan((*guarded, *claims.promotion(view), *warned), memory)
 
 
 def adopt(view: View) -> Plan:

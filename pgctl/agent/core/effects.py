@@ -16,7 +16,7 @@ from pgctl.model.cluster import Cluster, Revision, Status
 from pgctl.model.conf import Conf, LogicalPlan, SlotPlan, Upstream
 from pgctl.model.events import Journal
 from pgctl.model.failsafe import Ping
-from pgctl.model.history import History
+from pgctl.model.history import Claim, History
 from pgctl.model.intent import Intent
 from pgctl.model.lsn import Lsn
 from pgctl.model.member import Member, Tags
@@ -195,6 +195,14 @@ class WriteJournal(Request[Answer]):
     """
 
     journal: Journal
+    revision: Revision
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimTimeline(Request[Answer]):
+    """Claims the number of the timeline that a promotion is about to open (`core.claims`)."""
+
+    claim: Claim
     revision: Revision
 
 

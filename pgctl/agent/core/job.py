@@ -109,5 +109,8 @@ class Stop(Job):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Promote(Job):
+    """To the timeline that was claimed for it; 0: the next one that the server knows to be free."""
+
+    timeline: int = 0
     writes: ClassVar[bool] = True
     name: ClassVar[str] = "promote"

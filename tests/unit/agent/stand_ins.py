@@ -160,7 +160,7 @@ class NotedServer(Server):
         self.phase = Phase.DOWN
         return self.control
 
-    def promote(self, *, deadline: Instant, point_of_no_return: Callable[[], bool]) -> int:
+    def promote(self, *, timeline: int = 0, deadline: Instant, point_of_no_return: Callable[[], bool]) -> int:
         self._do("pre_promote")
         if not point_of_no_return():
             raise ServerError("the promotion was refused")

@@ -48,7 +48,7 @@ from pgctl.model.cluster import Cluster, Revision, Status
 from pgctl.model.conf import Conf, LogicalPlan, SlotPlan, Upstream
 from pgctl.model.events import Journal
 from pgctl.model.failsafe import Ping
-from pgctl.model.history import History
+from pgctl.model.history import Claim, History
 from pgctl.model.intent import Intent
 from pgctl.model.lsn import Lsn
 from pgctl.model.member import Member, MemberName
@@ -107,7 +107,7 @@ SAMPLES: dict[str, Any] = {
     "value": "", "document": {}, "intent": Intent(), "reason": "", "member": Member(ME), "conf": Conf(),
     "plan": SlotPlan(), "action": "on_start", "role": "replica", "job": Stop(), "why": "", "armed": False,
     "sync": SyncState(), "arm": True, "ping": Ping("a", "", ""), "deadline": Instant(0), "margin": 1.0,
-    "journal": Journal(),
+    "journal": Journal(), "claim": Claim(2, "a"),
 }  # fmt: skip
 
 
