@@ -12,7 +12,6 @@ from typing import Any
 from pgctl.agent.core.effects import (
     APPLIED,
     Answer,
-    ClaimTimeline,
     CloseIntent,
     DeleteInitialize,
     Outcome,
@@ -22,10 +21,10 @@ from pgctl.agent.core.effects import (
     WriteFailsafe,
     WriteHistory,
     WriteInitialize,
-    WriteJournal,
     WriteStatus,
     WriteSync,
 )
+from pgctl.agent.core.own_keys import ClaimTimeline, WriteJournal
 from pgctl.agent.hands import Hands
 from pgctl.dcs.store import Applied, Rejected
 from pgctl.errors import OutcomeUnknown, StoreUnreachable

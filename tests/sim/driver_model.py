@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pgctl.agent.core import effects as e
+from pgctl.agent.core import own_keys
 from pgctl.agent.core.view import ShowView
 from pgctl.agent.driver import writes
 from pgctl.dcs.store import Applied, Rejected
@@ -189,9 +190,9 @@ class DriverModel:
                 own = self._node.server.history()
                 lines = history.brought_up(stored, own, self._node.name, "2026-01-01T00:00:00+00:00", limit)
                 self._send(lambda: store.write_history(lines, budget=NOTHING), reply)
-            case e.ClaimTimeline(claim, revision):
+            case own_keys.ClaimTimeline(claim, revision):
                 self._send(lambda: store.write_claim(claim, expect=revision, budget=NOTHING), reply)
-            case e.WriteJournal(journal, revision):
+            case own_keys.WriteJournal(journal, revision):
                 self._send(lambda: store.write_journal(journal, expect=revision, budget=NOTHING),
                            lambda answer: reply(e.Answer(reason=answer.reason)))
             case e.CloseIntent(_, revision, reason):

@@ -14,8 +14,9 @@ skipped by the next promotion (`postgresql.promotion`). Peers that do not know t
 from dataclasses import replace
 
 from pgctl.agent.core import upkeep
-from pgctl.agent.core.effects import Answer, ClaimTimeline, Request, StartJob
+from pgctl.agent.core.effects import Answer, Request, StartJob
 from pgctl.agent.core.job import Promote
+from pgctl.agent.core.own_keys import ClaimTimeline
 from pgctl.agent.core.view import View
 from pgctl.model.history import Claim
 

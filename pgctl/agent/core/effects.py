@@ -14,9 +14,8 @@ from typing import ClassVar, Generic, TypeVar
 from pgctl.agent.core.job import Job
 from pgctl.model.cluster import Cluster, Revision, Status
 from pgctl.model.conf import Conf, LogicalPlan, SlotPlan, Upstream
-from pgctl.model.events import Journal
 from pgctl.model.failsafe import Ping
-from pgctl.model.history import Claim, History
+from pgctl.model.history import History
 from pgctl.model.intent import Intent
 from pgctl.model.lsn import Lsn
 from pgctl.model.member import Member, Tags
@@ -186,24 +185,6 @@ class WriteHistory(Request[Answer]):
     timeline: int
     stored: History
     limit: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class WriteJournal(Request[Answer]):
-    """The event journal. Always answered applied: a write that was lost is made up for by the next cycle, and the journal
-    must not keep anything else from being done.
-    """
-
-    journal: Journal
-    revision: Revision
-
-
-@dataclass(frozen=True, slots=True)
-class ClaimTimeline(Request[Answer]):
-    """Claims the number of the timeline that a promotion is about to open (`core.claims`)."""
-
-    claim: Claim
-    revision: Revision
 
 
 @dataclass(frozen=True, slots=True)

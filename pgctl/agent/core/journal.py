@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from pgctl.agent.core import record
-from pgctl.agent.core.effects import WriteJournal
 from pgctl.agent.core.memory import Memory
+from pgctl.agent.core.own_keys import WriteJournal
 from pgctl.agent.core.view import View
 from pgctl.model import events
 from pgctl.model.cluster import Cluster

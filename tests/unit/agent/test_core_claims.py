@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 
 from pgctl.agent.core import claims
-from pgctl.agent.core.effects import ClaimTimeline, Peer, StartJob
+from pgctl.agent.core.effects import Peer, StartJob
 from pgctl.agent.core.job import Promote
+from pgctl.agent.core.own_keys import ClaimTimeline
 from pgctl.agent.core.view import Host, View
 from pgctl.model.cluster import Cluster, Revision
 from pgctl.model.history import SKIPPED, Claim, History, HistoryLine, brought_up

@@ -6,9 +6,10 @@ from dataclasses import replace
 import pytest
 
 from pgctl.agent.core import decide, journal, record, remember
-from pgctl.agent.core.effects import CloseIntent, HoldLease, StartJob, WriteJournal
+from pgctl.agent.core.effects import CloseIntent, HoldLease, StartJob
 from pgctl.agent.core.job import Bootstrap, Job, Promote, Restart, StartPrimary, StartStandby, Stop
 from pgctl.agent.core.memory import Memory
+from pgctl.agent.core.own_keys import WriteJournal
 from pgctl.agent.core.view import ConfigOrder, Host, JobState, RestartOrder, View
 from pgctl.model import events
 from pgctl.model.cluster import Cluster, Leader, Revision

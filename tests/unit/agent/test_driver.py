@@ -9,7 +9,7 @@ import pytest
 
 from pgctl.agent.bell import Bell
 from pgctl.agent.board import Board
-from pgctl.agent.core import effects
+from pgctl.agent.core import effects, own_keys
 from pgctl.agent.core.effects import (
     APPLIED,
     Answer,
@@ -97,7 +97,8 @@ def stand() -> Iterator[Stand]:
 
 
 def requests() -> list[type[Request[Any]]]:
-    found = [value for value in vars(effects).values() if isinstance(value, type) and issubclass(value, Request)]
+    named = {**vars(effects), **vars(own_keys)}.values()
+    found = [value for value in named if isinstance(value, type) and issubclass(value, Request)]
     return [each for each in found if each not in (Request, RenewLease)]
 
 
