@@ -167,6 +167,7 @@ def explain(notice: Notice, now: Instant) -> dict[str, object]:
         "lease_left_s": round(notice.lease.left(now), 3),
         "failsafe": failsafe_active(notice, now),
         "leader": notice.cluster.leader_name if notice.cluster else None,
+        "former_leader": view.memory.former_leader,
         "leaderless_s": None if waited is None else round(max(0.0, now - waited), 3),
         "cut": view.cut,
         "server": str(view.server.phase),

@@ -26,7 +26,9 @@ def verdict(told: Sequence[Explained]) -> tuple[str, ...]:
     elif answered and all("leader" in each and each["leader"] is None for each in answered):
         since = max((number(each, "leaderless_s") or 0.0 for each in answered), default=0.0)
         long = f", for {show_seconds(since)}" if since else ""
-        lines.append(f"Nobody leads{long}. What holds each member back:")
+        formers = {text(each, "former_leader") for each in answered} - {str(each["name"]) for each in told}
+        gone = "".join(f" {name} led last, and does not report." for name in sorted(formers) if name)
+        lines.append(f"Nobody leads{long}.{gone} What holds each member back:")
         lines += [f"  {each['name']}: {holds_back(each)}" for each in told]
     return tuple(lines)
 

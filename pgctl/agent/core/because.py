@@ -224,6 +224,7 @@ _WORDS: dict[str, Callable[[View], str]] = {
     "somebody_can_take_over": _successors,
     "somebody_unheard": lambda view: "everybody who answers has seen that the leader is gone",
     "source_known": _source,
+    "slots_to_copy": lambda view: "no permanent logical slot is to be copied with a restart",
     "standby": _server,
     "standby_cluster": lambda view: "this is no standby cluster",
     "starting_as_primary": lambda view: "no primary is being started",

@@ -51,8 +51,11 @@ def brought_up(view: View, cluster: Cluster) -> Journal:
 
 
 def _all_deeds(view: View, cluster: Cluster) -> Iterator[tuple[str, tuple[Event, ...]]]:
+    """Of every member that reports, and of me, who may not have reported yet."""
+    yield view.me, view.memory.deeds
     for member in cluster.members:
-        yield member.name, view.memory.deeds if member.name == view.me else member.deeds
+        if member.name != view.me:
+            yield member.name, member.deeds
 
 
 def _changed(view: View, cluster: Cluster) -> bool:
@@ -114,7 +117,7 @@ def _config(view: View, cluster: Cluster) -> list[Event]:
 
 
 def _members(view: View, cluster: Cluster) -> list[Event]:
-    now, seen = {member.name for member in cluster.members}, cluster.journal.seen.members.keys()
+    now, seen = {view.me, *(member.name for member in cluster.members)}, cluster.journal.seen.members.keys()
     came = [Event(record.stamp(view), "joined", name) for name in sorted(now - seen)]
     return came + [Event(record.stamp(view), "gone", name) for name in sorted(seen - now)]
 

@@ -100,12 +100,12 @@ def test_explain(prod: Site) -> None:
 
 def test_explain_says_first_why_nobody_is_promoted(prod: Site) -> None:
     waiting = {**EXPLANATION, "name": "b", "rule": "race.50", "sentence": "I may not stand", "reason": "tagged nofailover",
-               "leader": None, "leaderless_s": 12.0}
+               "leader": None, "leaderless_s": 12.0, "former_leader": "z"}
     prod.agent("b").answers["GET", "/explain"] = (200, waiting)
     for name in ("a", "c"):
         prod.member(name, awake=False)
     lines = prod.run("explain").stdout.splitlines()
-    assert lines[0] == "Nobody leads, for 12s. What holds each member back:"
+    assert lines[0] == "Nobody leads, for 12s. z led last, and does not report. What holds each member back:"
     assert lines[1].startswith("  a: ") and lines[1] != "  a: "
     assert lines[2] == "  b: I may not stand (tagged nofailover)"
 
