@@ -21,7 +21,7 @@ from pgctl.agent.core import cycle
 from pgctl.agent.core.cycle import CycleResult, CycleStart
 from pgctl.agent.core.memory import Memory
 from pgctl.agent.core.view import Host
-from pgctl.agent.driver import Driver
+from pgctl.agent.driver import Driver, writes
 from pgctl.agent.hands import Hands
 from pgctl.agent.heartbeat import Heartbeat, Pace
 from pgctl.agent.inbox import Inbox, Order
@@ -199,7 +199,9 @@ class Loop:
         members = view.cluster.members if view.cluster else view.memory.known_members
         known = frozenset(member.name for member in members) | {self.host.name}
         asked = decision.wake_on_members or self._orders.waiting_for_members
-        return Interest(self._hands.store.revision, known, asked)
+        deed = self._hands.jobs.running
+        busy = deed is not None and not writes(deed.job)
+        return Interest(self._hands.store.revision, known, asked and not busy, busy)
 
     def _stumbled(self, error: Exception) -> None:
         """An error that nobody foresaw: told with its traceback once; no progress is noted."""

@@ -32,16 +32,19 @@ _PAUSES = (0.1, 0.2, 0.5, 1.0)
 class Interest:
     """What the last cycle waits for: it has seen all up to `since`, and the members `known`.
 
-    `members`: any change of theirs matters.
+    `members`: any change of theirs matters. `busy`: a deed is under way that no key has a say in; its end will ring.
     """
 
     since: Revision = Revision(0)
     known: frozenset[str] = frozenset()
     members: bool = False
+    busy: bool = False
 
 
 def matters(changed: frozenset[str], interest: Interest) -> bool:
     """Whether these keys call for a cycle; an empty set says that anything may have changed."""
+    if interest.busy:
+        return False
     if not changed:
         return True
     for key in changed:

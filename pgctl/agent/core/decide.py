@@ -17,6 +17,9 @@ from pgctl.units import Instant
 LOOK_AFTER_CONF = 0.3
 """Seconds after which the server has read its new configuration, and says what waits for a restart."""
 
+SHOW_DEED = 0.1
+"""Seconds after which my member key says what deed is under way: with the next loop it could be ten."""
+
 
 def decide(view: View) -> Decision:
     """The decision for a view whose memory is up to date (`remember.update`)."""
@@ -26,6 +29,8 @@ def decide(view: View) -> Decision:
     wait = view.settings.loop_wait if plan.wake_in is None else min(plan.wake_in, view.settings.loop_wait)
     if any(isinstance(effect, WriteConf) for effect in plan.effects):
         wait = min(wait, LOOK_AFTER_CONF)
+    if any(isinstance(effect, StartJob) for effect in plan.effects):
+        wait = min(wait, SHOW_DEED)
     memory = replace(plan.memory or view.memory, last_rule=row.id)
     memory = record.begin(view, memory, row.id, plan.effects, plan.reason or row.sentence)
     return Decision(

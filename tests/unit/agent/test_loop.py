@@ -63,8 +63,9 @@ class Stand:
         self.inbox = Inbox(self.bell)
         self.heartbeat = NotedHeartbeat()
         self.orders = Orders(self.store, client, self.clock, "a", self.reload)
-        self.loop = Loop(hands, self.driver, self.orders, self.inbox, self.bell, self.heartbeat,
-                         Watcher(self.store, self.bell, self.clock), host, self.reload)
+        self.watcher = Watcher(self.store, self.bell, self.clock)
+        self.loop = Loop(hands, self.driver, self.orders, self.inbox, self.bell, self.heartbeat, self.watcher, host,
+                         self.reload)
         self.thread = threading.Thread(target=self.loop.run)
 
     def reload(self) -> None:
@@ -82,6 +83,8 @@ def stand() -> Iterator[Stand]:
     stand = Stand()
     yield stand
     stand.loop.stop()
+    for hold in stand.server.holds.values():
+        hold.set()
     if stand.thread.is_alive():
         stand.thread.join(5)
 
@@ -221,3 +224,34 @@ def test_many_orders_take_as_many_cycles_and_none_is_forgotten(stand: Stand) -> 
     assert len(replies) == 1
     stand.thread.start()
     assert eventually(lambda: len(replies) == 3)
+
+
+def test_while_a_deed_is_under_way_the_store_is_left_alone_and_its_end_wakes_at_once(stand: Stand) -> None:
+    """A start that takes long, while the leader key changes all the time: what is asked of the store is counted."""
+    asked: list[str] = []
+
+    def count(member: str, verb: str) -> Fault:
+        if member == "a" and verb != "watch":
+            asked.append(verb)
+        return Fault()
+
+    stand.universe.plan = count
+    other = InprocStore(stand.universe, "b", stand.clock)
+    other.hold("leader", "b", ttl=Seconds(60), guard=None, budget=Seconds(1))
+    stand.server.phase, stand.server.holds["start"] = Phase.DOWN, threading.Event()
+    stand.watcher.start()
+    stand.thread.start()
+    assert eventually(lambda: '"starting"' in stand.universe.values().get("members/a", ""))
+    assert eventually(lambda: stand.clock.now() - stand.cycles > 0.3)
+    before, cycles = len(asked), stand.cycles
+    for number in range(30):
+        other.put("leader", f"c{number}", budget=Seconds(1))
+        other.put("failover", "{}", budget=Seconds(1))
+        stand.clock.sleep(Seconds(0.02))
+    assert (len(asked), stand.cycles) == (before, cycles)
+    stand.server.holds["start"].set()
+    assert eventually(lambda: stand.cycles > cycles, within=0.5)
+    assert eventually(lambda: '"running"' in stand.universe.values()["members/a"])
+    assert len(asked) - before <= 12
+    stand.store.close()
+    stand.watcher.stop(Seconds(2))

@@ -22,6 +22,8 @@ from pgctl.units import Seconds
     ({"members/b"}, Interest(known=frozenset({"a", "b"}), members=True), True),
     ({"members/c"}, Interest(known=frozenset({"a", "b"})), True),
     ({"members/b", "leader"}, Interest(known=frozenset({"b"})), True),
+    ({"leader", "failover"}, Interest(busy=True), False),
+    (set(), Interest(busy=True), False),
 ])  # fmt: skip
 def test_keys_that_matter(keys: set[str], interest: Interest, rung: bool) -> None:
     assert matters(frozenset(keys), interest) is rung
