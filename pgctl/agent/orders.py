@@ -62,6 +62,7 @@ class Orders:
         self._asked_until = Instant(0)
         self.scheduled: ScheduledRestart | None = None
         self._scheduled_by = ""
+        self._taken_up = False
         self.config_order: ConfigOrder | None = None
         """The settings last stored by order."""
 
@@ -236,6 +237,7 @@ class Orders:
 
     def begin_scheduled(self, view: View) -> None:
         """Before a cycle: a scheduled restart that is due becomes an order, one that is void is dropped."""
+        self._take_up(view)
         if self.scheduled is None or self._asked is not None:
             return
         verdict = restarts.judge(self.scheduled, view, self._clock.wall())
@@ -246,6 +248,16 @@ class Orders:
             until = Instant(self._clock.now() + restarts.STALE * view.settings.loop_wait)
             self._ask(RestartOrder(self._next_id, self.scheduled.timeout, self._scheduled_by), until)
             self.scheduled = None
+
+    def _take_up(self, view: View) -> None:
+        """A fresh agent goes on from what its own key said before it: a schedule outlives an agent (ha.md WK53)."""
+        if self._taken_up or view.cluster is None:
+            return
+        own, self._taken_up = view.cluster.member(self._name), True
+        if own is None or own.scheduled_restart is None or self.scheduled is not None:
+            return
+        self.scheduled = own.scheduled_restart
+        log.info("the restart that was scheduled before this agent began is taken up: %s", self.scheduled.schedule)
 
     def settle(self, view: View, decision: Decision, job: JobState | None) -> None:
         """After a cycle: answers what can be answered now. `job` is the deed as it is after the cycle."""

@@ -332,3 +332,17 @@ def test_a_schedule_that_is_deleted_does_not_begin(stand: Stand) -> None:
     stand.clock.time += 6
     stand.orders.begin_scheduled(view())
     assert stand.orders.asked is None
+
+
+def test_a_schedule_outlives_the_agent_that_took_it(stand: Stand) -> None:
+    """The member key says it; a deletion is not undone by what an older reading shows."""
+    at = datetime.fromtimestamp(stand.clock.wall() + 5, UTC).isoformat()
+    own = Member(ME, scheduled_restart=planned()._replace(schedule=at))
+    before = view(cluster=Cluster("prod", members=(own,)))
+    stand.orders.begin_scheduled(view(cluster=None))
+    assert stand.orders.scheduled is None
+    stand.orders.begin_scheduled(before)
+    assert stand.orders.scheduled == own.scheduled_restart
+    assert stand.order("DELETE", "/restart") == Reply(200, "scheduled restart deleted")
+    stand.orders.begin_scheduled(before)
+    assert stand.orders.scheduled is None
