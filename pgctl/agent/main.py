@@ -12,6 +12,7 @@ from functools import partial
 from types import FrameType
 
 from pgctl import __version__, logs
+from pgctl.agent import first_process
 from pgctl.agent.core import decide
 from pgctl.agent.wiring import Agent
 from pgctl.config import check, load, local, machine, sample
@@ -48,7 +49,18 @@ def main(words: list[str] | None = None) -> int:
             return ExitCode.DONE
         if chosen.validate_config:
             return validate(chosen.file, environment, listen_ports=not chosen.ignore_listen_port)
-        return run(chosen.file, environment)
+        if first_process.needed():
+            return first_process.run(lambda: guarded(chosen.file, environment))
+    except PgctlError as error:
+        complain(error)
+        return ExitCode.FAILED
+    return guarded(chosen.file, environment)
+
+
+def guarded(path: str | None, environment: Mapping[str, str]) -> int:
+    """The agent's life, its end told."""
+    try:
+        return run(path, environment)
     except PgctlError as error:
         complain(error)
         return ExitCode.FAILED
