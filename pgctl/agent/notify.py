@@ -3,8 +3,15 @@
 import socket
 from collections.abc import Mapping
 
+from pgctl.units import Instant
+
 READY = "READY=1"
 STOPPING = "STOPPING=1"
+
+
+def reloading(now: Instant) -> str:
+    """What a service of Type=notify-reload says when it begins to reload; READY ends it."""
+    return f"RELOADING=1\nMONOTONIC_USEC={int(now * 1_000_000)}"
 
 
 def notify(environment: Mapping[str, str], state: str) -> None:

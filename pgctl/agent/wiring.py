@@ -113,6 +113,13 @@ class Agent:
 
     def reload(self) -> None:
         """Reads the configuration again and takes what can be taken without a restart. Raises ConfigError."""
+        notify.notify(self._environment, notify.reloading(self.hands.clock.now()))
+        try:
+            self._reload()
+        finally:
+            notify.notify(self._environment, notify.READY)
+
+    def _reload(self) -> None:
         fresh = local.read(self._path, self._environment)
         last = self._configuration
         fixed = [name for name in ("store", "bootstrap") if getattr(fresh, name) != getattr(last, name)]
