@@ -120,6 +120,9 @@ def test_pause_leaves_a_dead_server_alone_and_resume_takes_over(cluster: Cluster
     cluster.kill_server(leader)
     cluster.clock.sleep(Seconds(7.0))  # longer than the lease: without pause somebody would have acted by now
     assert not any(cluster.writable(name) for name in cluster.names)
+    explained = cluster.pgctl("explain").stdout.splitlines()
+    assert explained[0].startswith("The cluster is paused: nobody is started, stopped or promoted")
+    assert explained[1].startswith("Nobody leads, for ")
     done = cluster.pgctl("resume", "--wait")
     assert done.returncode == 0, done.stdout + done.stderr
     cluster.wait_healthy()
@@ -135,6 +138,21 @@ def test_reinit_gives_a_member_a_new_copy(cluster: Cluster) -> None:
     cluster.wait_healthy()
     with pytest.raises(FileNotFoundError), open(stale, encoding="utf-8"):
         pass
+
+
+def test_a_timeline_that_was_claimed_and_never_heard_of_is_passed_over(cluster: Cluster) -> None:
+    """As if a member had been promoted, and had died before anybody heard: its number is not opened a second time."""
+    before, wanted = cluster.wait_leader(), cluster.replicas()[0]
+    leader = cluster.member(before)
+    assert leader is not None and leader.timeline is not None
+    cluster.raw_put("promotion", json.dumps({"timeline": leader.timeline + 1, "member": "ghost"}))
+    done = cluster.pgctl("switchover", "--candidate", wanted, "--force")
+    assert done.returncode == 0, done.stdout + done.stderr + cluster.last_words()
+    cluster.wait_healthy()
+    now = cluster.member(wanted)
+    assert now is not None and now.timeline == leader.timeline + 2
+    told = json.loads(cluster.pgctl("history", "-f", "json").stdout)
+    assert [line["TL"] for line in told[-2:]] == [leader.timeline, leader.timeline + 1]
 
 
 def test_the_command_line_tells_what_it_sees(cluster: Cluster) -> None:
