@@ -26,6 +26,9 @@ _DOCUMENTS: Mapping[str, tuple[str, ...]] = {
     keys.FAILOVER: ("leader", "member", "scheduled_at"),
 }
 """Keys whose fields are annotations of their own."""
+_BY = "by"
+"""Who ordered a switchover: left out here. Peers would not take such an annotation away with the others, and it would then
+be said of the next order, too."""
 _NUMBERS = frozenset({"optime", "quorum"})
 _TREES = frozenset({"slots", "retain_slots"})
 _TOGETHER: Mapping[str, tuple[str, ...]] = {
@@ -197,9 +200,9 @@ def _spread(value: str | None, names: tuple[str, ...]) -> dict[str, str | None] 
         found = json.loads(value) if value is not None else None
     except ValueError:
         return None
-    if not isinstance(found, dict) or not set(found) <= set(names):
+    if not isinstance(found, dict) or not set(found) <= {*names, _BY}:
         return None
-    return {name: _text(inner) for name, inner in found.items()}
+    return {name: _text(inner) for name, inner in found.items() if name != _BY}
 
 
 def _text(value: object) -> str | None:

@@ -14,6 +14,7 @@ from pgctl.dcs.kubernetes_layout import Layout, Spot, Thing
 from pgctl.dcs.kubernetes_stamps import Stamps
 from pgctl.errors import ConfigError
 from pgctl.model import codec
+from pgctl.model.intent import Intent
 from pgctl.model.sync import SyncState
 from pgctl.units import Instant, Seconds, Wall
 
@@ -74,6 +75,9 @@ def test_what_is_written_is_what_patroni_reads() -> None:
         "optime": "5", "slots": '{"a":5}', "retain_slots": None, "pgctl/status": "S", "pgctl/status.text": None}
     assert kubernetes_layout.written("failover", "{}", "S") == {
         "leader": None, "member": None, "scheduled_at": None, "pgctl/failover": "S", "pgctl/failover.text": None}
+    signed = codec.write_intent(Intent("a", "b", by="alice"))
+    assert kubernetes_layout.written("failover", signed, "S") == {
+        "leader": "a", "member": "b", "scheduled_at": None, "pgctl/failover": "S", "pgctl/failover.text": None}
     assert kubernetes_layout.written("members/a", "{}", "S") == {"status": "{}", "pgctl/member": "S"}
 
 
