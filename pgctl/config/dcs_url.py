@@ -79,8 +79,24 @@ def _kept(kind: str, document: Mapping[str, object]) -> dict[str, object]:
     for name in _FAMILY.get(kind, (kind,)):
         options = document.get(name)
         if isinstance(options, Mapping):
-            return {key: value for key, value in options.items() if key not in _PLACES}
+            kept = {key: value for key, value in options.items() if key not in _PLACES}
+            return _said_in_urls(kind, options) | kept
     return {}
+
+
+def _said_in_urls(kind: str, options: Mapping[str, object]) -> dict[str, object]:
+    """What the section's own addresses say beside the place: TLS, user and password."""
+    found: dict[str, object] = {}
+    written = [options.get(name) for name in ("url", "proxy", "hosts", "host")]
+    for text in (str(place) for value in written for place in (value if isinstance(value, list) else [value])):
+        scheme, separator, rest = text.partition("://")
+        if separator and scheme == "https":
+            found["scheme" if kind == "consul" else "protocol"] = "https"
+        user, at, _ = rest.partition("/")[0].rpartition("@")
+        if at and kind.startswith("etcd"):
+            name, _, password = user.partition(":")
+            found |= {"username": unquote(name), "password": unquote(password)}
+    return found
 
 
 def _addresses(kind: str, hosts: list[tuple[str, int]]) -> dict[str, object]:

@@ -61,3 +61,16 @@ def test_an_error_never_shows_a_password() -> None:
     with pytest.raises(ConfigError) as caught:
         dcs_url.section("etcd3://me:secret@h:port", {})
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("url", "document", "options"), [
+    ("consul://b:8501", {"consul": {"url": "https://a:8501", "token": "t", "cacert": "/ca", "dc": "east"}},
+     {"host": "b:8501", "scheme": "https", "token": "t", "cacert": "/ca", "dc": "east"}),
+    ("etcd://b", {"etcd": {"url": "https://u:p%40@a:2379", "cacert": "/ca"}},
+     {"host": "b:2379", "protocol": "https", "username": "u", "password": "p@", "cacert": "/ca"}),
+    ("etcd3://b", {"etcd3": {"hosts": ["https://a:2379"], "username": "x", "password": "y"}},
+     {"host": "b:2379", "protocol": "https", "username": "x", "password": "y"}),
+])
+def test_another_place_keeps_what_the_sections_addresses_say_beside_the_place(
+        url: str, document: dict[str, object], options: dict[str, object]) -> None:
+    assert dcs_url.section(url, document).options == options
