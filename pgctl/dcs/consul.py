@@ -1,4 +1,4 @@
-"""Consul: keys that hang on a session. Knows no key by name.
+"""Consul: keys that hang on a session. Knows no key by name, but which are members', for their services.
 
 Law: nobody else holds a key of mine before the deadline that I was given; and a key of mine is gone, or another's, soon
 after. What nobody answered for is not believed.
@@ -38,6 +38,7 @@ from pgctl.dcs import consul_access, keys
 from pgctl.dcs import consul_wire as wire
 from pgctl.dcs.consul_client import ConsulClient
 from pgctl.dcs.consul_lease import ConsulLease, Session
+from pgctl.dcs.consul_service import ConsulService
 from pgctl.dcs.consul_watch import ConsulWatch
 from pgctl.dcs.consul_wire import Operation, Reading, Refusal
 from pgctl.dcs.store import ABSENT, Applied, Item, Rejected, Snapshot
@@ -51,14 +52,18 @@ def open_store(section: StoreSection, clock: Clock) -> "ConsulStore":
     access = consul_access.access(section.options)
     base = keys.base_path(section.namespace, section.scope).lstrip("/")
     name = f"{section.scope}-{section.member}".strip("-")
-    return ConsulStore(ConsulClient(access, clock), base, name, access.checks, clock)
+    client = ConsulClient(access, clock)
+    service = ConsulService(client, consul_access.service(section), clock)
+    return ConsulStore(client, service, base, name, access.checks, clock)
 
 
 class ConsulStore:
     """One cluster in Consul; the verbs are those of `store.Store`."""
 
-    def __init__(self, client: ConsulClient, base: str, name: str, checks: tuple[str, ...], clock: Clock) -> None:
+    def __init__(self, client: ConsulClient, service: ConsulService, base: str, name: str, checks: tuple[str, ...],
+                 clock: Clock) -> None:
         self._client = client
+        self._service = service
         self._base = base + "/"
         self._clock = clock
         self._lease = ConsulLease(client, clock, name, checks, self._mark)
@@ -66,8 +71,10 @@ class ConsulStore:
         self._last: Reading | None = None
 
     def snapshot(self, *, budget: Seconds) -> Snapshot:
-        found = self._client.below(self._base, end=self._end(budget))
+        end = self._end(budget)
+        found = self._client.below(self._base, end=end)
         self._last = found
+        self._service.settle(end=end)
         mine = self._lease.ids
         items = {row.key.removeprefix(self._base): Item(row.value, row.revision, row.session in mine)
                  for row in found.rows if row.key != self._base}
@@ -86,7 +93,11 @@ class ConsulStore:
             if isinstance(answer, tuple) and wire.lock_failed(answer):  # an earlier life's, or another program's
                 answer = self._client.change([*compare, wire.delete(path), lock], end=end)
             done = _told(key, expect, answer)
-            return done._replace(deadline=session.deadline) if isinstance(done, Applied) else done
+            if not isinstance(done, Applied):
+                return done
+            if (member := keys.member_name(key)) and ttl is not None:
+                self._service.written(member, value, ttl, end=end)
+            return done._replace(deadline=session.deadline)
 
         return self._attached(path, lambda end: self._lease.current(ttl, end), attach, budget)
 

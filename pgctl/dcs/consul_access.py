@@ -21,8 +21,8 @@ class Service:
     tags: tuple[str, ...] = ()
     interval: str = "5s"
     tls_server_name: str = ""
-    registered: bool = False
-    """False: what an earlier configuration registered is taken away."""
+    registered: bool | None = None
+    """False: what an earlier configuration registered is taken away; None: nothing is said, nothing is done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def service(section: StoreSection) -> Service:
         _texts(options.get("service_tags")),
         str(options.get("service_check_interval") or "5s"),
         str(options.get("service_check_tls_server_name") or ""),
-        bool(section.member) and parse_bool(options.get("register_service")) is True,
+        parse_bool(options.get("register_service")) if section.member else None,
     )
 
 

@@ -188,8 +188,9 @@ class _Wire:
         self.status, self.text = response.status, response.body.decode("utf-8", "replace")
         if self.status >= 300 and self.status < 400:
             raise ValueError("a redirect")
-        index = response.headers.get("x-consul-index", "0")
-        return callback(base.Response(self.status, {"X-Consul-Index": index}, self.text))
+        # An answer of Consul to a reading has an index, also one that finds nothing; without it, the 404 is another's.
+        index = response.headers.get("x-consul-index")
+        return callback(base.Response(self.status, {"X-Consul-Index": index} if index else {}, self.text))
 
 
 class _Agent:

@@ -4,8 +4,10 @@ import contextlib
 import json
 import signal
 import subprocess
+import threading
 import urllib.request
 from collections.abc import Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -74,7 +76,8 @@ class Consul:
         headers = {"X-Consul-Token": token or self._token} if token or self._token else {}
         request = urllib.request.Request(self.url + path, body, headers, method=method)
         with urllib.request.urlopen(request, timeout=timeout) as answer:
-            found: object = json.load(answer)
+            text = answer.read()
+            found: object = json.loads(text) if text else None
             return found
 
     def as_whom(self, token: str) -> None:
@@ -94,3 +97,24 @@ def consul(directory: Path, *, least_ttl: str = "100ms", settings: Mapping[str, 
         yield server
     finally:
         server.kill()
+
+
+@contextlib.contextmanager
+def other_program() -> Iterator[int]:
+    """The port of a web server that is no Consul: it answers 404 to everything."""
+    class NotFound(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.rfile.read(int(self.headers.get("content-length", 0)))
+            self.send_error(404)
+
+        do_PUT = do_POST = do_DELETE = do_GET
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            """Says nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), NotFound) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()

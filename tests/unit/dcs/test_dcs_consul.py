@@ -3,15 +3,18 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from pgctl.config.sections import StoreSection
-from pgctl.dcs import consul_access, consul_watch
+from pgctl.dcs import consul_access, consul_service, consul_watch
 from pgctl.dcs import consul_wire as wire
 from pgctl.dcs.consul_wire import Bounds, Meaning, Reading, Row
 from pgctl.errors import ConfigError
 from pgctl.model.cluster import Revision
+from pgctl.model.member import Member, MemberName
+from pgctl.units import Seconds
 
 
 @pytest.mark.parametrize(("options", "url"), [
@@ -44,7 +47,8 @@ def test_a_service_is_registered_only_for_a_member() -> None:
     options = {"register_service": "on", "service_tags": ["x"], "service_check_interval": "9s"}
     mine = consul_access.service(StoreSection("consul", options, scope="prod", member="a"))
     assert (mine.registered, mine.tags, mine.interval, mine.scope) == (True, ("x",), "9s", "prod")
-    assert not consul_access.service(StoreSection("consul", options, scope="prod")).registered
+    assert consul_access.service(StoreSection("consul", options, scope="prod")).registered is None
+    assert consul_access.service(StoreSection("consul", {}, scope="prod", member="a")).registered is None
 
 
 @pytest.mark.parametrize(("status", "text", "meaning"), [
@@ -106,6 +110,23 @@ def test_what_a_watch_makes_of_a_reading(before: tuple[Row, ...] | None, heard: 
                                          told: set[str] | None) -> None:
     earlier = None if before is None else Reading(before, Revision(heard))
     assert consul_watch.news(earlier, Revision(heard), found) == told
+
+
+def test_what_a_member_is_registered_as() -> None:
+    service = consul_access.service(StoreSection("consul", {
+        "register_service": True, "service_tags": "blue", "service_check_tls_server_name": "db",
+    }, scope="My_Prod.1", member="a"))
+    member = Member(MemberName("a"), "postgres://[::1]:5433/postgres", "https://10.0.0.1:8008/patroni", "running",
+                    "standby_leader")
+    assert consul_service.registration(service, member, Seconds(30)) == {
+        "ID": "My_Prod.1/a", "Name": "my-prod-1", "Address": "::1", "Port": 5433, "Tags": ["blue", "standby-leader"],
+        "EnableTagOverride": True,
+        "Check": {"HTTP": "https://10.0.0.1:8008/standby-leader", "Interval": "5s",
+                  "DeregisterCriticalServiceAfter": "150s", "TLSServerName": "db"}}
+    for odd in (replace(member, role="demoted"), replace(member, conn_url=None), replace(member, api_url=None)):
+        assert consul_service.registration(service, odd, Seconds(30)) is None
+    assert consul_service.service_name("Zo\u00eb 1" + "x" * 300).startswith("zou0235-1x")
+    assert len(consul_service.service_name("x" * 300)) == 230
 
 
 def test_the_library_is_not_imported_before_the_store_is_asked_for() -> None:
