@@ -82,10 +82,11 @@ class Response:
 
 
 class Stream:
-    """An answer that goes on. `close` may be called from another thread and ends the reading at once."""
+    """An answer that goes on, header names in lower case. `close`, from any thread, ends the reading at once."""
 
     def __init__(self, response: BaseHTTPResponse, clock: Clock) -> None:
         self.status = response.status
+        self.headers = _lower(response.headers)
         self._response = response
         self._clock = clock
         self._closed = False

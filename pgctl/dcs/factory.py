@@ -12,9 +12,11 @@ from pgctl.config.ctl_sections import StoreSection
 from pgctl.dcs.store import Store
 from pgctl.errors import ConfigError
 
-_ROOMS: Mapping[str, str] = {"consul": "consul", "etcd3": "etcd3", "kubernetes": "kubernetes", "sqlite": "sqlite"}
+_ROOMS: Mapping[str, str] = {
+    "consul": "consul", "etcd": "etcd2", "etcd3": "etcd3", "kubernetes": "kubernetes", "sqlite": "sqlite",
+}
 """Kind → room with a function `open_store(section, clock)`."""
-_EXTRAS: Mapping[str, str] = {"consul": "consul"}
+_EXTRAS: Mapping[str, str] = {"consul": "consul", "etcd": "etcd"}
 """Kind → the extra that installs its client library."""
 _NOTICES: Mapping[str, str] = {"sqlite": "the embedded store serves members on this host only, and is gone with it"}
 

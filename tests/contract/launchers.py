@@ -68,6 +68,12 @@ def _etcd(directory: Path) -> Iterator[Server]:
 
 
 @contextmanager
+def _etcd2(directory: Path) -> Iterator[Server]:
+    with services.etcd(directory, 1, "--enable-v2=true") as (node,):
+        yield node
+
+
+@contextmanager
 def _consul(directory: Path) -> Iterator[Server]:
     with services_consul.consul(directory) as server:
         yield server
@@ -101,6 +107,7 @@ def _with_pods(server: Server, section: StoreSection, store: Store) -> Store:
 LAUNCHERS: Mapping[str, Launcher] = {
     # As a proxy's: else it would learn from the server where the server itself is.
     "etcd3": Launcher(_etcd, lambda server, port: {"hosts": [f"127.0.0.1:{port}"], "use_proxies": True}, 2.5),
+    "etcd": Launcher(_etcd2, lambda server, port: {"hosts": [f"127.0.0.1:{port}"], "use_proxies": True}, 2.0),
     "kubernetes": Launcher(_kubernetes, _kube_options, 1.0, _kube_namespace, _with_pods, "node-1.a", members_expire=False,
                            greets=True),
     "consul": Launcher(_consul, lambda server, port: {"host": f"127.0.0.1:{port}"}, 1.5),

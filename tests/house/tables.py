@@ -90,7 +90,7 @@ DOORS = (
         ("postgresql/connection.py", "cli/commands/query.py"),
         "a connection without its timeouts could hang a cycle",
     ),
-    Door(("etcd",), ("dcs/etcd2.py",), "a store's client is its backend's business"),
+    Door(("etcd",), ("dcs/etcd2_client.py",), "a store's client is its backend's business"),
     Door(("consul",), ("dcs/consul_client.py",), "a store's client is its backend's business"),
     Door(("kazoo",), ("dcs/zookeeper.py",), "a store's client is its backend's business"),
     Door(("sqlite3",), ("dcs/sqlite*.py",), "a store's client is its backend's business"),

@@ -15,6 +15,8 @@ from pgctl.units import Instant, Seconds, Wall
 @pytest.mark.parametrize(("kind", "options", "name"), [
     ("sqlite", {"path": "/nowhere/store"}, "SqliteStore"),
     ("etcd3", {"host": "127.0.0.1:1"}, "Etcd3Store"),
+    ("etcd", {"host": "127.0.0.1:1"}, "Etcd2Store"),
+    ("consul", {"host": "127.0.0.1:1"}, "ConsulStore"),
 ])
 def test_a_store_is_opened_by_its_kind_without_asking_it(kind: str, options: dict[str, object], name: str) -> None:
     store = factory.open_store(StoreSection(kind, options, scope="prod"), SystemClock())
@@ -27,6 +29,18 @@ def test_an_unsupported_kind_names_those_that_are(kind: str) -> None:
     with pytest.raises(ConfigError, match=f'store "{kind}" is not supported by this version') as caught:
         factory.open_store(StoreSection(kind, {}), SystemClock())
     assert "etcd3" in caught.value.hint and "sqlite" in caught.value.hint
+
+
+@pytest.mark.parametrize(("kind", "library"), [("consul", "consul"), ("etcd", "etcd")])
+def test_a_client_that_is_not_installed_is_said_with_the_extra_that_brings_it(kind: str, library: str) -> None:
+    code = (f"import sys; sys.modules['{library}'] = None\n"
+            "from pgctl.clock import SystemClock; from pgctl.config.sections import StoreSection\n"
+            "from pgctl.dcs import factory; from pgctl.errors import ConfigError\n"
+            f"try: factory.open_store(StoreSection('{kind}', {{'host': 'a'}}), SystemClock())\n"
+            "except ConfigError as error: print(error.message, error.hint, sep='\\n')")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [f'store "{kind}" needs the Python library {library}, which is not installed',
+                                        f'Install it: pip install "pgctl-ha[{kind}]".']
 
 
 def test_the_embedded_store_does_not_bring_the_network_with_it() -> None:
