@@ -12,17 +12,29 @@ from pgctl.units import Seconds
 
 T = TypeVar("T")
 
+Finder = Callable[[Seconds], Sequence[str]]
+"""Where servers are now, found within so many seconds. Raises NotSent when it cannot tell."""
+
 
 class Endpoints:
-    """Several servers of which any one will do. The one that answered last is asked first."""
+    """Several servers of which any one will do. The one that answered last is asked first.
 
-    def __init__(self, urls: Sequence[str]) -> None:
+    `find` is asked while none is known, and again once nobody answered.
+    """
+
+    def __init__(self, urls: Sequence[str], find: Finder | None = None) -> None:
         self._urls = tuple(urls)
+        self._find = find
+        self._lost = not urls
 
     @property
     def urls(self) -> tuple[str, ...]:
         """In the order in which they would be asked."""
         return self._urls
+
+    def learn(self, urls: Sequence[str]) -> None:
+        """Adds those that are not known yet, last."""
+        self._urls = (*self._urls, *(url for url in urls if url not in self._urls))
 
     def distrust(self, url: str) -> None:
         """Puts `url` last."""
@@ -36,6 +48,9 @@ class Endpoints:
         Raises the last NotSent or NoReply.
         """
         deadline = clock.now() + budget
+        if self._lost and self._find is not None:
+            self._urls = tuple(self._find(Seconds(budget / 2)))
+            self._lost = False
         failure: NotSent | NoReply = NotSent("no server is configured")
         for tried, url in enumerate(self._urls):
             left = deadline - clock.now()
@@ -49,4 +64,5 @@ class Endpoints:
                     raise
                 failure = error
             self.distrust(url)
+        self._lost = True
         raise failure

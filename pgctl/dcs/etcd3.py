@@ -16,14 +16,15 @@ from pgctl.dcs.etcd3_lease import Etcd3Lease, Lease
 from pgctl.dcs.etcd3_watch import Etcd3Watch
 from pgctl.dcs.etcd3_wire import Document, Meaning, Refusal
 from pgctl.dcs.store import ABSENT, Applied, Item, Rejected, Snapshot
+from pgctl.endpoints import Finder
 from pgctl.errors import StoreUnreachable
 from pgctl.model.cluster import Revision
 from pgctl.units import Instant, Seconds
 
 
-def open_store(section: StoreSection, clock: Clock) -> "Etcd3Store":
-    """Raises ConfigError for wrong options. Nothing is asked yet."""
-    client = Etcd3Client(etcd_access.access("etcd3", section.options), clock)
+def open_store(section: StoreSection, clock: Clock, find: Finder | None = None) -> "Etcd3Store":
+    """`find` where DNS tells where etcd is. Raises ConfigError for wrong options. Nothing is asked yet."""
+    client = Etcd3Client(etcd_access.access("etcd3", section.options), clock, find)
     return Etcd3Store(client, keys.base_path(section.namespace, section.scope), clock)
 
 

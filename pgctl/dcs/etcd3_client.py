@@ -13,7 +13,7 @@ from pgctl.dcs import etcd3_wire as wire
 from pgctl.dcs import retry
 from pgctl.dcs.etcd3_wire import Document, Meaning, Refusal
 from pgctl.dcs.etcd_access import Access
-from pgctl.endpoints import Endpoints
+from pgctl.endpoints import Endpoints, Finder
 from pgctl.errors import OutcomeUnknown, StoreUnreachable
 from pgctl.net import Http, NoReply, NotSent, Stream, json_body
 from pgctl.units import Instant, Seconds
@@ -24,12 +24,12 @@ T = TypeVar("T")
 class Etcd3Client:
     """May be used from several threads."""
 
-    def __init__(self, access: Access, clock: Clock) -> None:
+    def __init__(self, access: Access, clock: Clock, find: Finder | None = None) -> None:
         """Raises ConfigError for unusable TLS files."""
         self._access = access
         self._clock = clock
         self._http = Http(access.tls, clock=clock)
-        self._endpoints = Endpoints(access.urls)
+        self._endpoints = Endpoints(access.urls, find)
         self._prefixes: dict[str, str] = {}
         self._cluster = ""
         """The cluster's id; known once its members have been learnt."""
@@ -141,9 +141,8 @@ class Etcd3Client:
             cluster, members = "", ()
         if url not in self._access.urls and cluster != self._cluster:
             raise NotSent(f"{url} is not known to be of the same etcd cluster")
-        known = self._endpoints.urls
         self._cluster = cluster or self._cluster
-        self._endpoints = Endpoints([*known, *(member for member in members if member not in known)])
+        self._endpoints.learn(members)
 
     def _authenticate(self, base: str, timeout: Seconds) -> str:
         """A token; empty when none is needed. Raises NoReply, and Refusal for a wrong password."""

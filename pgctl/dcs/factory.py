@@ -4,8 +4,8 @@ Knows which kinds there are, and what is missing when one cannot be had. Reads n
 """
 
 import importlib
-from collections.abc import Callable, Mapping
-from typing import cast
+from collections.abc import Mapping
+from typing import Any, cast
 
 from pgctl.clock import Clock
 from pgctl.config.ctl_sections import StoreSection
@@ -18,6 +18,7 @@ _ROOMS: Mapping[str, str] = {
 """Kind → room with a function `open_store(section, clock)`."""
 _EXTRAS: Mapping[str, str] = {"consul": "consul", "etcd": "etcd"}
 """Kind → the extra that installs its client library."""
+_FOUND_BY_DNS = ("etcd", "etcd3")
 _NOTICES: Mapping[str, str] = {"sqlite": "the embedded store serves members on this host only, and is gone with it"}
 
 
@@ -36,12 +37,19 @@ def open_store(section: StoreSection, clock: Clock) -> Store:
         supported = ", ".join(sorted(_ROOMS))
         raise ConfigError(f'store "{section.kind}" is not supported by this version',
                           hint=f"Use one of those that are: {supported}.")
+    module = _import(section.kind, room, _EXTRAS.get(section.kind))
+    if section.kind in _FOUND_BY_DNS and _import(section.kind, "etcd_access", None).srv(section.options)[0]:
+        names = _import(f"{section.kind}.srv", "srv", "srv")
+        return cast(Store, module.open_store(section, clock, names.finder(section.kind, section.options, clock)))
+    return cast(Store, module.open_store(section, clock))
+
+
+def _import(what: str, room: str, extra: str | None) -> Any:
+    """A room beside this one, which may need a library. Raises ConfigError that names the extra to install."""
     try:
-        module = importlib.import_module(f"pgctl.dcs.{room}")
+        return importlib.import_module(f"pgctl.dcs.{room}")
     except ModuleNotFoundError as error:
-        extra = _EXTRAS.get(section.kind)
         if extra is None or (error.name or "").startswith("pgctl"):
             raise
-        raise ConfigError(f'store "{section.kind}" needs the Python library {error.name}, which is not installed',
+        raise ConfigError(f'store "{what}" needs the Python library {error.name}, which is not installed',
                           hint=f'Install it: pip install "pgctl-ha[{extra}]".') from error
-    return cast(Callable[[StoreSection, Clock], Store], module.open_store)(section, clock)

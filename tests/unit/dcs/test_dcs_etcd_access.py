@@ -33,7 +33,16 @@ def test_tls_where_an_endpoint_asks_for_it() -> None:
     assert found is not None and (found.cacert, found.cert, found.key, found.verify) == ("/ca", "/c", "/k", True)
 
 
-@pytest.mark.parametrize("options", [{}, {"hosts": []}, {"hosts": "a:notaport"}, {"hosts": "http://:5"}, {"srv": "x"}])
+@pytest.mark.parametrize("options", [{}, {"hosts": []}, {"hosts": "a:notaport"}, {"hosts": "http://:5"}, {"srv": ""}])
 def test_wrong_options_are_the_operators_to_mend(options: dict[str, object]) -> None:
     with pytest.raises(ConfigError):
         etcd_access.access("etcd3", options)
+
+
+def test_dns_counts_before_hosts_and_a_proxy_before_dns() -> None:
+    by_dns = etcd_access.access("etcd3", {"srv": "prod.example", "hosts": "a:2379", "cacert": ""})
+    assert by_dns.urls == () and not by_dns.learn and by_dns.tls is not None
+    assert etcd_access.srv({"discovery_srv": "prod.example", "srv_suffix": "blue"}) == ("prod.example", "blue")
+    proxied = {"srv": "prod.example", "proxy": "http://p:2379"}
+    assert etcd_access.srv(proxied) == ("", "")
+    assert etcd_access.access("etcd3", proxied).urls == ("http://p:2379",)
