@@ -5,6 +5,7 @@ It knows nothing of what it is rung for. Source: eventfd(2); where the system ha
 
 import contextlib
 import os
+import select
 import socket
 import sys
 
@@ -33,6 +34,10 @@ class Bell:
         """Makes the descriptor readable. Never blocks: a bell that cannot take another ring is ringing already."""
         with contextlib.suppress(BlockingIOError):
             os.write(self._write, _ONE)
+
+    def wait(self, seconds: float) -> None:
+        """Until it is rung, or so long."""
+        select.select((self,), (), (), seconds)
 
     def clear(self) -> None:
         """Takes all rings so far. Clear first, then look at what it was rung for: so that no ring is lost."""

@@ -1,4 +1,4 @@
-"""One line a cycle: INFO when the rule or its reason changes, DEBUG else. Decides nothing."""
+"""One line a cycle: INFO when the rule or its reason changes, WARNING if it alarms, DEBUG else. Decides nothing."""
 
 import logging
 import re
@@ -21,7 +21,7 @@ class CycleLog:
 
     def write(self, view: View, decision: Decision, lease_left: float, cut_short: Answer | None) -> None:
         said = f"{decision.rule} {re.sub(r'[0-9.]+', '#', decision.reason)} {cut_short is not None}"
-        level = logging.DEBUG if said == self._last else logging.INFO
+        level = logging.DEBUG if said == self._last else logging.WARNING if decision.alarm else logging.INFO
         self._last = said
         self._tell_idle(settings.without_effect(view.settings))
         log.log(level, "%s", line(view, decision, lease_left, cut_short), extra={"cycle": True})

@@ -8,6 +8,8 @@ alone, and so are the key and the server of an agent that was told to leave. Sou
 import logging
 from dataclasses import replace
 
+from pgctl.agent import goodbye
+from pgctl.agent.bell import Bell
 from pgctl.agent.core import report
 from pgctl.agent.core.job import Stop
 from pgctl.agent.driver import Driver
@@ -27,13 +29,17 @@ _STOP_WITHIN = 60.0
 _BUDGET = Seconds(3.0)
 
 
-def shut_down(hands: Hands, driver: Driver, heartbeat: Heartbeat) -> None:
-    """The whole end, each step told. Never raises a foreseen error: an agent that was told to end ends."""
+def shut_down(hands: Hands, driver: Driver, heartbeat: Heartbeat, bell: Bell) -> None:
+    """The whole end, each step told. Never raises a foreseen error: an agent that was told to end ends.
+
+    `bell` is rung by the watcher, which still works: a change of the store ends a wait for one.
+    """
     if driver.settings.pause:
         log.info("paused: the server and the leader key are left as they are")
         hands.fence.disarm()
         return
     _end_job(hands, driver, heartbeat)
+    goodbye.leave_duty(hands, driver, lambda seconds: _listen(hands, driver, heartbeat, bell, seconds))
     stopped = _stop_server(hands, driver, heartbeat)
     if stopped is None:
         log.error("the server could not be stopped: the leader key is left to expire, and the fence stays")
@@ -53,13 +59,20 @@ def _end_job(hands: Hands, driver: Driver, heartbeat: Heartbeat) -> None:
 
 def _stop_server(hands: Hands, driver: Driver, heartbeat: Heartbeat) -> ServerState | None:
     """What the server is after the stop; None when it still runs. The lease is kept meanwhile."""
-    patience = max(driver.settings.primary_stop_timeout, _STOP_WITHIN)
+    patience = driver.settings.stop_limit or _STOP_WITHIN
     if hands.server.probe(_BUDGET).running:
         hands.jobs.forget(hands.jobs.look())
         hands.jobs.start(Stop(rule="shutdown", mode=StopMode.FAST, checkpoint=True, timeout=patience))
         _wait(hands, driver, heartbeat, patience + 20.0)
     found = hands.server.probe(_BUDGET)
     return None if found.running else found
+
+
+def _listen(hands: Hands, driver: Driver, heartbeat: Heartbeat, bell: Bell, seconds: float) -> None:
+    now = hands.clock.now()
+    heartbeat.note(Pace(driver.settings, now, now))
+    bell.wait(seconds)
+    bell.clear()
 
 
 def _wait(hands: Hands, driver: Driver, heartbeat: Heartbeat, longest: float) -> None:

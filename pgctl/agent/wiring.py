@@ -151,7 +151,7 @@ class Agent:
     def _end(self, *, orderly: bool) -> None:
         self._rest.stop()
         if orderly:
-            shutdown.shut_down(self.hands, self._driver, self._heartbeat)
+            shutdown.shut_down(self.hands, self._driver, self._heartbeat, self.bell)
         self._heartbeat.stop(Seconds(3.0))
         self.hands.keeper.stop(Seconds(1.0))
         self.hands.store.close()

@@ -139,6 +139,8 @@ class ServerState:
     recovery: RecoverySettings | None = None
     sync_names: str = ""
     synchronous_commit: str = "on"
+    checkpointer_idle: bool = True
+    """The checkpointer, which switches waiting for standbys on, is not in the middle of a checkpoint."""
     pending_restart: tuple[PendingParameter, ...] = ()
     checkpoint_timeline: int | None = None
     """Timeline of the last finished checkpoint: a fresh primary is fit as a rewind source once it equals `timeline`."""

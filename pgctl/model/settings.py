@@ -46,6 +46,14 @@ class Settings:
         return self.synchronous_mode is not SyncMode.OFF and self.standby_cluster is None
 
     @property
+    def stop_limit(self) -> float:
+        """Seconds after which a stop is forced, where an operator set one; 0: none. Only in synchronous mode, where what
+
+        a forced stop leaves behind is on a standby.
+        """
+        return self.primary_stop_timeout if self.synchronous else 0
+
+    @property
     def margin(self) -> float:
         """That of a lease of `ttl`: see `margin`."""
         return margin(self.ttl)
@@ -82,18 +90,17 @@ TABLE: tuple[Row, ...] = (
     Row("loop_wait", Kind.TIMING, "the longest time between two cycles of an agent", 1),
     Row("retry_timeout", Kind.TIMING, "how long one operation on the store or the server may be retried", 1),
     Row("maximum_lag_on_failover", Kind.BYTES, "WAL that a standby may miss and still be promoted unasked", 0),
-    Row("maximum_lag_on_syncnode", Kind.BYTES, "WAL a synchronous standby may miss and stay one; 0, -1: any", -1,
-        later=True),
+    Row("maximum_lag_on_syncnode", Kind.BYTES, "WAL a synchronous standby may miss and stay one; 0, -1: any", -1),
     Row("check_timeline", Kind.FLAG, "refuse candidates on an older timeline than the cluster's"),
     Row("max_timelines_history", Kind.COUNT, "lines kept in the history of leaders; 0: all", 0),
     Row("primary_start_timeout", Kind.SECONDS, "time a crashed primary has to recover, then hands over; 0: none", 0,
         ("master_start_timeout",)),
     Row("primary_stop_timeout", Kind.SECONDS, "time to stop before it is forced, in synchronous mode; 0: no limit", 0,
-        ("master_stop_timeout",), later=True),
+        ("master_stop_timeout",)),
     Row("primary_race_backoff", Kind.SECONDS, "wait before a race while WAL still arrives", 0),
-    Row("synchronous_mode", Kind.SYNC, "keep synchronous standbys, and promote only them", later=True),
-    Row("synchronous_mode_strict", Kind.FLAG, "block commits when there is no synchronous standby", later=True),
-    Row("synchronous_node_count", Kind.COUNT, "how many synchronous standbys to keep", 1, later=True),
+    Row("synchronous_mode", Kind.SYNC, "keep synchronous standbys, and promote only them"),
+    Row("synchronous_mode_strict", Kind.FLAG, "block commits when there is no synchronous standby"),
+    Row("synchronous_node_count", Kind.COUNT, "how many synchronous standbys to keep", 1),
     Row("failsafe_mode", Kind.FLAG, "stay primary without the store while all members agree"),
     Row("pause", Kind.FLAG, "maintenance: touch nothing, do not fail over"),
     Row("standby_cluster", Kind.STANDBY, "follow a primary outside this cluster"),

@@ -182,6 +182,7 @@ class Eye:
             recovery=queries.recovery(settings) if recovering else None,
             sync_names=settings.get("synchronous_standby_names") or "",
             synchronous_commit=settings.get("synchronous_commit") or "on",
+            checkpointer_idle=found["checkpointer"] in queries.IDLE_CHECKPOINTER,
             pending_restart=queries.pending(found["pending"]),
             checkpoint_timeline=found["checkpoint_timeline"],
             can_rewind=self._can_rewind(options, hints),

@@ -19,6 +19,12 @@ from pgctl.units import Instant, Seconds
 
 log = logging.getLogger(__name__)
 
+IDLE_CHECKPOINTER = (None, "CheckpointerMain", "CheckpointWriteDelay")
+"""What a checkpointer waits for when it reads its configuration; None: this role may not see it. Before 14 it tells of no
+
+delay, and a spread checkpoint counts as busy from its beginning to its end.
+"""
+
 _LOOK = """
 SELECT json_build_object(
   'recovery', r.recovery,
@@ -38,6 +44,7 @@ SELECT json_build_object(
   'senders', (SELECT json_agg(json_build_array(usename, application_name, client_addr, state, sync_state,
                               sync_priority, write_lsn, flush_lsn, replay_lsn) ORDER BY application_name, pid)
               FROM pg_stat_replication),
+  'checkpointer', (SELECT coalesce(wait_event, 'busy') FROM pg_stat_activity WHERE backend_type = 'checkpointer'),
   'slots', (SELECT json_agg(row_to_json(s) ORDER BY slot_name) FROM pg_replication_slots s),
   'settings', (SELECT json_object_agg(name, setting) FROM (
                  SELECT n AS name, current_setting(n, true) AS setting FROM unnest(ARRAY[

@@ -8,7 +8,9 @@ from pgctl.agent.core import job as j
 from pgctl.agent.core.rules.tables import TABLES
 from pgctl.agent.core.situation import Situation, situation
 from pgctl.agent.core.view import View
+from pgctl.model import sync, sync_names
 from pgctl.model.server import Phase
+from pgctl.model.settings import SyncMode
 from tests.laws.views import views
 
 MANY = settings(max_examples=300, deadline=None)
@@ -77,6 +79,52 @@ def test_the_key_is_taken_before_the_server_becomes_writable(view: View) -> None
     kinds = [type(effect) for effect in decide.decide(view).effects]
     if e.HoldLease in kinds and e.StartJob in kinds:
         assert kinds.index(e.HoldLease) < kinds.index(e.StartJob)
+
+
+@MANY
+@given(views())
+def test_a_promotion_in_synchronous_mode_comes_after_its_claim(view: View) -> None:
+    """INV9, INV11: `/sync` names me before, or the claim is written first; and I was listed, or an operator's will."""
+    effects = decide.decide(view).effects
+    kinds = [type(effect) for effect in effects]
+    cluster = view.cluster
+    if cluster is None or not view.settings.synchronous or not any(isinstance(job, j.Promote) for job in jobs(view)):
+        return
+    claims = [effect.sync for effect in effects if isinstance(effect, e.WriteSync)]
+    assert cluster.sync.leader == view.me or [claim.leader for claim in claims] == [view.me]
+    if claims:
+        assert kinds.index(e.WriteSync) < kinds.index(e.StartJob)
+    forced = cluster.intent is not None and not cluster.intent.switchover and cluster.intent.candidate == view.me
+    if cluster.sync.active and view.settings.synchronous_mode is SyncMode.ON:
+        assert cluster.sync.lists(view.me) or forced
+
+
+@MANY
+@given(views())
+def test_what_is_published_overlaps_with_what_is_in_force(view: View) -> None:
+    """INV10, INV12: whatever a leader writes into `/sync`, PostgreSQL says by then that it waits for them."""
+    if situation(view) not in (Situation.LEAD, Situation.PAUSED) or view.server.phase is not Phase.PRIMARY:
+        return
+    running = sync_names.parse(view.server.sync_names)
+    for effect in decide.decide(view).effects:
+        if isinstance(effect, e.WriteSync) and effect.sync.standbys:
+            voters = frozenset(name.lower() for name in effect.sync.standbys)
+            names = frozenset(name.lower() for name in running.names)
+            assert sync.overlap(voters, view.me, names, view.me, effect.sync.quorum, running.needed)
+
+
+@MANY
+@given(views())
+def test_a_strict_primary_never_runs_without_names(view: View) -> None:
+    """INV16: neither a running one that is told others, nor one that is about to be."""
+    if not view.settings.synchronous or not view.settings.synchronous_mode_strict or view.cluster is None:
+        return
+    told = [effect.conf for effect in decide.decide(view).effects if isinstance(effect, e.WriteConf)]
+    told += [job.conf for job in jobs(view) if isinstance(job, j.StartPrimary)]
+    for conf in told:
+        if not conf.standby and view.server.sync_names == "" and not view.cluster.sync.active:
+            continue  # just switched on: `/sync` comes first, the names with the next look
+        assert conf.standby or conf.sync_names
 
 
 @MANY

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from pgctl.agent.core import effects as e
 from pgctl.agent.core import job as j
 from pgctl.agent.core import remember
-from pgctl.agent.core.memory import Memory
+from pgctl.agent.core.memory import Evidence, Memory
 from pgctl.agent.core.view import Host, JobState, Lease, Order, ReinitOrder, RestartOrder, View
 from pgctl.model.cluster import Cluster, Leader, Revision, Status
+from pgctl.model.conf import Conf
 from pgctl.model.failsafe import Ping, Promise
 from pgctl.model.history import History, HistoryLine
 from pgctl.model.intent import Intent
@@ -27,6 +28,10 @@ NOW = 1000.0
 WALL = 1_700_000_000.0
 IDENTIFIERS = ("7000000000000000001", "7000000000000000002")
 
+SYNCS = (SyncState(), SyncState("a"), SyncState("a", ("b",)), SyncState("c", ("a",)), SyncState("a", ("b", "c"), 1))
+SYNC_NAMES = ("", '"b"', 'ANY 1 ("a","b")', "*", "2 (b, c)")
+B_STREAMS = WalSender("r", "b", None, "streaming", "sync", 1, Lsn(0x5000060), Lsn(0x5000060), Lsn(0x5000060))
+
 names = st.sampled_from(NAMES)
 lsns = st.sampled_from((0, 0x5000000, 0x5000060, 0x5000100, 0x5200000)).map(Lsn)
 timelines = st.integers(1, 4)
@@ -37,6 +42,7 @@ tags = st.builds(
     clonefrom=st.booleans(),
     nostream=st.booleans(),
     replicatefrom=st.none() | names,
+    nosync=st.sampled_from((False, False, True)),
     published=st.just({}),
 )
 settings = st.builds(
@@ -44,6 +50,9 @@ settings = st.builds(
     ttl=st.sampled_from((5.0, 30.0)),
     pause=st.sampled_from((False, False, False, True)),
     synchronous_mode=st.sampled_from(tuple(SyncMode)),
+    synchronous_mode_strict=st.booleans(),
+    synchronous_node_count=st.integers(1, 2),
+    maximum_lag_on_syncnode=st.sampled_from((-1, 16)),
     check_timeline=st.booleans(),
     standby_cluster=st.sampled_from((None, None, StandbyCluster("10.9.9.9"), StandbyCluster(restore_command="cp"))),
     failsafe_mode=st.booleans(),
@@ -111,7 +120,7 @@ def clusters(draw: st.DrawFn) -> Cluster:
         settings=draw(settings),
         config=draw(st.sampled_from((None, {"ttl": 30}))),
         status=Status(draw(lsns)),
-        sync=draw(st.sampled_from((SyncState(), SyncState("a", ("b",)), SyncState("c", ("a",))))),
+        sync=draw(st.sampled_from(SYNCS)),
         intent=draw(st.none() | intents),
         history=draw(histories),
         failsafe=draw(st.sampled_from((None, {"a": "http://a"}, {"a": "http://a", "b": "http://b", "c": "http://c"}))),
@@ -134,7 +143,9 @@ def servers(draw: st.DrawFn) -> ServerState:
         receive_lsn=lsn,
         replay_lsn=lsn,
         replication_state=draw(st.sampled_from((None, "streaming"))),
-        senders=draw(st.sampled_from(((), (WalSender("r", "b", None, "streaming", "async", 0),)))),
+        senders=draw(st.sampled_from(((), (B_STREAMS,), (B_STREAMS, replace(B_STREAMS, application_name="A"))))),
+        sync_names=draw(st.sampled_from(SYNC_NAMES)) if up else "",
+        checkpointer_idle=draw(st.booleans()),
         can_rewind=draw(st.booleans()),
     )
 
@@ -168,6 +179,15 @@ memories = st.builds(
     fence_armed=st.sampled_from((None, True, False)),
     bootstrapping=st.booleans(),
     handover=st.none() | names,
+    conf=st.none() | st.builds(Conf, standby=st.booleans(), sync_names=st.none() | st.sampled_from(SYNC_NAMES)),
+    evidence=st.builds(
+        Evidence,
+        life=st.sampled_from((None, (9, 1.0, "primary"), (9, 1.0, "standby"))),
+        names=st.sampled_from(SYNC_NAMES),
+        mark=st.none() | lsns,
+        proven=st.frozensets(names),
+    ),
+    leaving_since=st.none() | st.sampled_from((NOW - 2, NOW - 60)).map(Instant),
     role_called=st.sampled_from(("", "primary", "replica")),
 )
 line_histories = st.builds(

@@ -9,6 +9,9 @@ leader a [mine]                                no line: nobody leads
 member a  primary  [state running]  timeline 3  lsn 0/50  [nofailover] [clonefrom] [noaddress]
 server standby  version 15  timeline 3  lsn 0/50  streaming  control "shut down"  rewind  silent 20
 peer c  [timeline 4]  lsn 0/50  [primary] [unreachable] [stale] [nofailover] [priority 2]
+sync on|quorum  [strict]  [nodes 2]  [lag 100]  [published a,b,c  [votes 1]]      the mode, and `/sync`, its leader first
+names 'ANY 1 ("b")'  [told ""]  [new]  [proven b,c]  [busy]                       in force; seen for the first time
+walsender b  lsn 0/50  [sync|quorum|potential]  [from 10.0.0.7]  [stale]
 history 4  3 0/5000000                         the leader's: timeline, then (timeline, switch point) pairs
 lease 20                                       seconds left; no line: not held
 intent  leader a  candidate b  at +60  fault  [seen 3]
@@ -33,11 +36,11 @@ from datetime import UTC, datetime
 
 from pgctl.agent.core import effects as e
 from pgctl.agent.core import job as j
-from pgctl.agent.core.memory import Memory
+from pgctl.agent.core.memory import Evidence, Memory
 from pgctl.agent.core.view import Host, JobState, Lease, Order, ReinitOrder, RestartOrder, View
 from pgctl.model import lsn as lsns
 from pgctl.model.cluster import Cluster, Leader, Revision, Status
-from pgctl.model.conf import LogicalFound
+from pgctl.model.conf import Conf, LogicalFound
 from pgctl.model.failsafe import Ping, Promise
 from pgctl.model.history import History, HistoryLine
 from pgctl.model.intent import Intent
@@ -156,6 +159,8 @@ def tags(words: Words) -> Tags:
         clonefrom=words.flag("clonefrom"),
         replicatefrom=words.value("replicatefrom") or None,
         nostream=words.flag("nostream"),
+        nosync=words.flag("nosync"),
+        sync_priority=words.number("sync_priority") or 1,
     )
 
 
@@ -207,6 +212,41 @@ def cluster(draft: Draft, words: Words) -> None:
         failsafe={name: "http://10.0.0.1:8008/patroni" for name in words.value("failsafe").split(",") if name} or None,
         revisions={"initialize": Revision(3), "config": Revision(4), "sync": Revision(5), "failsafe": Revision(6)},
     )
+
+
+def sync(draft: Draft, words: Words) -> None:
+    assert draft.cluster is not None
+    mode = SyncMode(words.first())
+    listed = [name for name in words.value("published").split(",") if name]
+    settings = replace(
+        draft.cluster.settings,
+        synchronous_mode=mode,
+        synchronous_mode_strict=words.flag("strict"),
+        synchronous_node_count=words.number("nodes") or 1,
+        maximum_lag_on_syncnode=words.number("lag") or -1,
+        primary_stop_timeout=words.number("stop") or 0,
+    )
+    state = SyncState(listed[0], tuple(listed[1:]), words.number("votes") or 0) if listed else SyncState()
+    draft.cluster = replace(draft.cluster, settings=settings, sync=state)
+
+
+def names(draft: Draft, words: Words) -> None:
+    text = words.first()
+    told = words.value("told", text)
+    draft.server = replace(draft.server, sync_names=text, checkpointer_idle=not words.flag("busy"))
+    standby = draft.server.phase is Phase.STANDBY
+    proven = frozenset(name for name in words.value("proven").split(",") if name)
+    mark = None if words.flag("new") else Lsn(1)
+    evidence = Evidence((99, 1.0, draft.server.phase.value), text, False, mark, proven)
+    draft.memory = replace(draft.memory, conf=Conf(standby=standby, sync_names=told), evidence=evidence)
+
+
+def walsender(draft: Draft, words: Words) -> None:
+    name, at = words.first(), words.lsn()
+    state = next((state for state in ("sync", "quorum", "potential") if words.flag(state)), "async")
+    number = 1 if state != "async" or words.flag("stale") else 0
+    found = WalSender("replicator", name, words.value("from", "10.0.0.2"), "streaming", state, number, at, at, at)
+    draft.server = replace(draft.server, senders=(*draft.server.senders, found))
 
 
 def leader(draft: Draft, words: Words) -> None:
@@ -415,6 +455,7 @@ def order(draft: Draft, words: Words) -> None:
 
 
 def memory(draft: Draft, words: Words) -> None:
+    leaving = words.number("leaving")
     since, retry = words.number("leaderless"), words.number("retry")
     draft.memory = replace(
         draft.memory,
@@ -431,6 +472,7 @@ def memory(draft: Draft, words: Words) -> None:
         copy_slots_at=Instant(NOW + (words.number("copied") or -1)),
         bootstrapping=words.flag("bootstrapping"),
         grew_at=Instant(NOW - (words.number("grew") or 0)) if "grew" in words.words else None,
+        leaving_since=None if leaving is None else Instant(NOW - leaving),
         fence_armed={"armed": True, "open": False, "": None}[words.value("fence")],
     )
 
@@ -439,6 +481,9 @@ READERS = {
     "me": me,
     "cluster": cluster,
     "leader": leader,
+    "sync": sync,
+    "names": names,
+    "walsender": walsender,
     "member": member,
     "server": server,
     "slot": slot,

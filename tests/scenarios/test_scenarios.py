@@ -42,6 +42,11 @@ def word(effect: object) -> str:
             return "MoveFence armed" if armed else "MoveFence open"
         case e.WriteConf(conf):
             return " ".join(["WriteConf", *conf_words(conf)])
+        case e.WriteSync(sync):
+            listed = ",".join((sync.leader or "nobody", *sync.standbys))
+            return f"WriteSync {listed}" + (f" votes {sync.quorum}" if sync.quorum else "")
+        case e.Publish(member) if member.tags.nosync:
+            return "Publish nosync"
         case e.CloseIntent(_, _, reason):
             return f"CloseIntent: {reason}" if reason else "CloseIntent"
         case e.SetSlots(plan):
@@ -70,9 +75,10 @@ def logical_words(plan: LogicalPlan) -> list[str]:
 
 
 def conf_words(conf: Conf) -> list[str]:
-    """Whom it follows, and what logical slots ask of it."""
+    """Whom it follows, who must confirm its commits, and what logical slots ask of it."""
     return [
         *([f"following {conf.upstream.name}"] if conf.upstream else []),
+        *([f"names {conf.sync_names or 'none'}"] if conf.sync_names is not None else []),
         *(["feedback"] if conf.hot_standby_feedback else []),
         *(["sync-slots"] if conf.sync_slots else []),
         *([f"confirmed by {' '.join(conf.confirm_slots)}"] if conf.confirm_slots else []),

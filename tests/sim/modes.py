@@ -50,7 +50,7 @@ TABLE: Mapping[Mode, Row] = {
     Mode.STANDBY: Row({"standby_cluster": {"host": "remote", "port": 5432}}),
     Mode.PAUSE: Row(more=("pause", "restart", "switchover", "failover", "reinitialize"), first="pause"),
 }
-LIVE = (Mode.ASYNCHRONOUS, Mode.PAUSE, Mode.FAILSAFE)
+LIVE = (Mode.ASYNCHRONOUS, Mode.SYNCHRONOUS, Mode.STRICT, Mode.QUORUM, Mode.PAUSE, Mode.FAILSAFE)
 """Modes that every run plays: their rules are there."""
 
 

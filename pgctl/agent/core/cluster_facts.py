@@ -143,10 +143,6 @@ def somebody_unheard(view: View) -> bool:
     return view.peers is None or bool(ranking.unheard(view))
 
 
-def somebody_ahead(view: View) -> bool:
-    return bool(ranking.ahead(view))
-
-
 def somebody_can_take_over(view: View) -> bool:
     return bool(intents.successors(view))
 
@@ -165,11 +161,12 @@ def electable(view: View) -> bool:
     """Fit to be promoted by name: no tag against it, on the cluster's timeline, all of the log of a leader who stepped down.
 
     A manual failover (no leader named) accepts the loss of what is missing; that is what it is for. A second timeline
-    of the same number it does not accept: `ranking.older_timeline`.
+    of the same number it does not accept: `ranking.older_timeline`. A planned one asks for what a race asks for in
+    synchronous mode: the leader may have died while it stopped.
     """
     intent = intents.open_intent(view)
     planned = intent is not None and intent.switchover
-    missing = planned and lacks_final_wal(view) and not standby_cluster(view)
+    missing = planned and ((lacks_final_wal(view) and not standby_cluster(view)) or not ranking.entitled(view))
     return free_to_stand(view) and not missing and not behind_history(view)
 
 

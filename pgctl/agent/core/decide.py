@@ -43,6 +43,7 @@ def decide(view: View) -> Decision:
         facts=tuple(fact.__name__ for fact in row.when),
         passed_over=found.passed_over,
         wake_on_members=plan.wake_on_members,
+        alarm=plan.alarm,
     )
 
 

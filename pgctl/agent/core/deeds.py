@@ -9,6 +9,7 @@ from dataclasses import replace
 from pgctl.agent.core import (
     claims,
     divergence,
+    duty,
     follow_target,
     intents,
     logical_slots,
@@ -18,6 +19,7 @@ from pgctl.agent.core import (
     slot_plan,
     slots,
     standby_leader,
+    sync_deeds,
     upkeep,
 )
 from pgctl.agent.core.effects import (
@@ -37,6 +39,7 @@ from pgctl.agent.core.view import ReinitOrder, RestartOrder, View
 from pgctl.model.conf import SlotPlan, StopMode
 from pgctl.model.intent import Intent
 from pgctl.model.server import Phase
+from pgctl.model.sync import SyncState
 
 HANDOVER_WITHIN = 30.0
 """Seconds for the clean stop of a switchover: a standby that hangs must not keep the primary from coming back."""
@@ -89,14 +92,9 @@ def stand(view: View) -> Plan:
     ahead = SlotPlan(create=change.create, notes=logical_slots.warning(view))
     arranged: upkeep.Effects = (SetSlots(ahead),) if ahead != SlotPlan() else ()
     memory = replace(view.memory, fence_armed=None, slots_seen=slots.retained(view).seen)
+    if view.settings.synchronous:
+        return upkeep.add(sync_deeds.stand(view, HoldLease(upkeep.guard(view)), memory), *arranged)
     return Plan((HoldLease(upkeep.guard(view)), *claims.promotion(view), *arranged), memory)
-
-
-def promote(view: View) -> Plan:
-    guarded, memory = upkeep.fence(view, view.memory, armed=True)
-    told = SlotPlan(notes=logical_slots.warning(view))
-    warned: upkeep.Effects = (SetSlots(told),) if told != SlotPlan() else ()
-    return Plan((*guarded, *claims.promotion(view), *warned), memory)
 
 
 def adopt(view: View) -> Plan:
@@ -136,7 +134,8 @@ def step_aside(view: View) -> Plan:
     """
     intent = intents.open_intent(view) or Intent()
     named = intent.candidate or next(iter(intents.successors(view, intent)), "")
-    stop = Stop(mode=StopMode.FAST, checkpoint=True, handover=True, timeout=HANDOVER_WITHIN)
+    limit = view.settings.stop_limit or HANDOVER_WITHIN
+    stop = Stop(mode=StopMode.FAST, checkpoint=True, handover=True, timeout=limit)
     effects = (*upkeep.history(view), StartJob(stop))
     return Plan(effects, replace(view.memory, handover=named), reason=f"for {named}")
 
@@ -151,8 +150,9 @@ def close_intent(view: View) -> Plan:
 def lead(view: View) -> Plan:
     """All is well: upkeep, and a look again when a scheduled intent is due."""
     intent = intents.open_intent(view)
-    due = intents.wait_for(view, intent) if intent is not None else None
-    return replace(upkeep.leading(view), wake_in=due or None)
+    due = intents.wait_for(view, intent) if intent is not None else 0.0
+    plan = upkeep.leading(view)
+    return replace(plan, wake_in=min(filter(None, (due, plan.wake_in)), default=None))
 
 
 def lead_soon(view: View) -> Plan:
@@ -182,6 +182,10 @@ def start_standby(view: View) -> Plan:
         return standby_leader.start(view)
     upstream = follow_target.standby_conf(view)
     plan = start(view, StartStandby(conf=upstream))
+    if duty.counted_on(view):
+        # Commits wait for this server: the leader is told at once that it is gone, not by a silence.
+        said, memory = upkeep.publish(view, plan.memory or view.memory)
+        plan = replace(plan, effects=(*said, *plan.effects), memory=memory)
     return replace(plan, reason=f"following {upstream.upstream.name}" if upstream.upstream else "without an upstream")
 
 
@@ -195,7 +199,7 @@ def start_primary(view: View) -> Plan:
     guarded, memory = upkeep.fence(view, view.memory, armed=True)
     intent = intents.open_intent(view)
     if view.memory.handover is not None and intent is not None:
-        failed = f"{view.me} did not stop cleanly within {HANDOVER_WITHIN:.0f} s, and starts again"
+        failed = f"{view.me} did not stop cleanly in time, and starts again"
         guarded = (*guarded, CloseIntent(intent, upkeep.revision(view, "failover"), failed))
     job = StartPrimary(conf=follow_target.primary_conf(view), timeout=view.settings.primary_start_timeout or 300)
     return Plan((*guarded, StartJob(job)), replace(memory, handover=None))
@@ -272,8 +276,9 @@ def say_bar(view: View) -> Plan:
 
 
 def say_ahead(view: View) -> Plan:
-    names = ", ".join(ranking.ahead(view))
-    return replace(upkeep.following(view), reason=f"{names} should stand", wake_in=SOON)
+    names, sync = ", ".join(ranking.ahead(view)), view.cluster.sync if view.cluster else SyncState()
+    reason = f"{names} should stand" if names else f"{max(0, ranking.votes(view))} of {sync.quorum} votes"
+    return replace(upkeep.following(view), reason=reason, wake_in=SOON)
 
 
 def ask_again(view: View) -> Plan:

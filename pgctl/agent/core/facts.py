@@ -4,7 +4,7 @@ A fact looks at the view and at nothing else; it reads as an adjective or a clau
 Those about the cluster, intents and the race are in `cluster_facts`.
 """
 
-from pgctl.agent.core import divergence, intents, logical_slots
+from pgctl.agent.core import divergence, duty, intents, logical_slots
 from pgctl.agent.core.job import Bootstrap, Promote, Restart, StartPrimary
 from pgctl.agent.core.view import ReinitOrder, RestartOrder, View
 from pgctl.model.server import Phase
@@ -154,6 +154,20 @@ def reinit_ordered(view: View) -> bool:
 
 def restart_ordered(view: View) -> bool:
     return isinstance(view.order, RestartOrder)
+
+
+# --- synchronous duty -------------------------------------------------------------------------------------------------
+
+
+def counted_on(view: View) -> bool:
+    """Commits of the primary wait for my server, and I have not waited in vain to be released."""
+    return duty.counted_on(view)
+
+
+def about_to_stop(view: View) -> bool:
+    """My standby is to be stopped on purpose: by an order, or because it must be restarted."""
+    wanted = restart_ordered(view) or reinit_ordered(view) or (starved(view) and not too_soon(view))
+    return wanted and view.server.phase is Phase.STANDBY
 
 
 # --- divergence -----------------------------------------------------------------------------------------------------

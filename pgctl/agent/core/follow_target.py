@@ -4,7 +4,7 @@ A standby keeps its upstream while nobody leads: the old primary may still be se
 the leader follows the remote primary, and the others cascade from it.
 """
 
-from pgctl.agent.core import logical_slots, remote, slots
+from pgctl.agent.core import logical_slots, remote, slots, sync_upkeep
 from pgctl.agent.core.view import View
 from pgctl.model import addresses
 from pgctl.model.conf import Conf, Upstream
@@ -72,8 +72,9 @@ def leader_upstream(view: View) -> Upstream | None:
 def standby_conf(view: View) -> Conf:
     """The wanted configuration of a standby in this view."""
     upstream = None if view.host.tags.nostream else _upstream(view)
-    conf = remote.dressed(view, Conf(standby=True, upstream=upstream, postgresql=view.settings.postgresql))
-    return logical_slots.prepared(view, conf, leader_upstream(view))
+    names = "" if view.settings.synchronous else None
+    conf = Conf(standby=True, upstream=upstream, sync_names=names, postgresql=view.settings.postgresql)
+    return logical_slots.prepared(view, remote.dressed(view, conf), leader_upstream(view))
 
 
 def _upstream(view: View) -> Upstream | None:
@@ -90,4 +91,6 @@ def _upstream(view: View) -> Upstream | None:
 
 
 def primary_conf(view: View) -> Conf:
-    return logical_slots.prepared(view, Conf(standby=False, postgresql=view.settings.postgresql), None)
+    """The wanted configuration of a server that takes writes."""
+    conf = Conf(standby=False, sync_names=sync_upkeep.at_start(view), postgresql=view.settings.postgresql)
+    return logical_slots.prepared(view, conf, None)

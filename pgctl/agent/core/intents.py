@@ -56,6 +56,8 @@ def objection(view: View, intent: Intent) -> str:
 def successors(view: View, intent: Intent | None = None) -> tuple[str, ...]:
     """Names of the heard members that could take over now, the most advanced first."""
     named = intent.candidate if intent else None
+    if too_few_voters(view, intent):
+        return ()
     fit = [peer for peer in view.peers or () if (not named or peer.name == named) and not why_unfit(view, peer, intent)]
     fit.sort(key=lambda peer: (-peer.lsn, -peer.tags.failover_priority, peer.name))
     return tuple(peer.name for peer in fit)
@@ -72,8 +74,24 @@ def coming(view: View, intent: Intent) -> bool:
 
 def unfitness(view: View, intent: Intent) -> list[str]:
     named = intent.candidate
+    few = too_few_voters(view, intent)
+    if few:
+        return [few]
     asked = [peer for peer in view.peers or () if not named or peer.name == named]
     return [f"{peer.name} {why}" for peer in asked if (why := why_unfit(view, peer, intent))]
+
+
+def too_few_voters(view: View, intent: Intent | None) -> str:
+    """Why nobody could win a race that I leave to others, whoever it is; empty when somebody could (ha.md FP6)."""
+    cluster = view.cluster
+    if cluster is None or not view.settings.synchronous or not cluster.sync.quorum:
+        return ""
+    if intent is not None and not intent.switchover:
+        return ""
+    standbys = [peer for peer in view.peers or () if peer.reachable and not peer.primary]
+    answer = [peer for peer in standbys if cluster.sync.is_standby(peer.name)]
+    needed = cluster.sync.quorum + 1
+    return "" if len(answer) >= needed else f"{len(answer)} of the {needed} quorum members needed answer"
 
 
 def why_unfit(view: View, peer: Peer, intent: Intent | None = None) -> str:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from pgctl.model.cluster import Revision, Status
 from pgctl.model.conf import Conf
 from pgctl.model.events import Event
+from pgctl.model.lsn import Lsn
 from pgctl.model.member import Member
 from pgctl.model.settings import Settings
 from pgctl.units import Instant
@@ -22,6 +23,24 @@ class Begun(NamedTuple):
     at: Instant
     leaderless: Instant | None = None
     heard: Instant | None = None
+
+
+class Evidence(NamedTuple):
+    """What is known of the `names` that a server runs with: see `sync_evidence`. `life` tells one server run from the next.
+
+    `mark`: where the log stood when all of the server had taken the names up; `proven`: who has flushed past it since.
+    """
+
+    life: tuple[int, float, str] | None = None
+    names: str = ""
+    switched_on: bool = False
+    """Commits waited for names before these, so that waiting is switched on."""
+    mark: Lsn | None = None
+    proven: frozenset[str] = frozenset()
+
+    @property
+    def taken_up(self) -> bool:
+        return self.mark is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +87,9 @@ class Memory:
     """Copied logical slots that have been found good: see `logical_slots`."""
     copy_slots_at: Instant = Instant(0)
     """No restart for the sake of a logical slot before this."""
+    evidence: Evidence = Evidence()
+    leaving_since: Instant | None = None
+    """When I asked to be released from synchronous duty, to stop my server."""
     last_rule: str = ""
     heard: Instant | None = None
     """When this standby was last seen to stream from a leader, who therefore took writes."""

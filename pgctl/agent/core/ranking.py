@@ -3,15 +3,25 @@
 Law: of the members that can be heard, one that holds more WAL than I do is never passed over by me. Two equal ones may
 both stand: creating the leader key decides. A member that does not answer is no vote against me: with asynchronous
 replication the bound on loss is maximum_lag_on_failover.
+
+Where `/sync` says who is synchronous, the law is its own (see `sync`): a winner and those it hears are one more of its
+members than `quorum` says, and it is behind none of them. That is enough: whoever is further ahead has nothing that was
+acknowledged and that I lack. So it is let go first for a moment, in which it may win, and no longer (ha.md WK25). A vote
+is a position from after the leader was gone: an older one may have been outrun. Priority mode is quorum 0.
 """
 
 from pgctl.agent.core import backoff, failsafe, intents, remote
 from pgctl.agent.core.effects import Peer
 from pgctl.agent.core.view import View
 from pgctl.model.lsn import lag
+from pgctl.model.member import Member
 from pgctl.model.server import Phase
+from pgctl.model.settings import SyncMode
+from pgctl.model.sync import SyncState
 from pgctl.units import show_seconds
 
+FITTER_GRACE = 3.0
+"""Seconds that a member further ahead has to take the lead, where `/sync` makes me as good."""
 HEARING_GRACE = 1.0
 """Seconds for a reachable member to notice that the leader is gone; after them its last known position counts."""
 
@@ -22,8 +32,56 @@ def electorate(view: View) -> tuple[tuple[str, str], ...]:
     known.update({member.name: member for member in view.cluster.members} if view.cluster else {})
     heard = dict(failsafe.electors(view))
     heard |= {name: member.api_url for name, member in known.items() if member.api_url}
-    barred = {name for name, member in known.items() if member.tags.nofailover}
-    return tuple((name, url) for name, url in sorted(heard.items()) if name != view.me and name not in barred)
+    passed = {name for name, member in known.items() if not _matters(view, member)}
+    return tuple((name, url) for name, url in sorted(heard.items()) if name != view.me and name not in passed)
+
+
+def voting(view: View) -> bool:
+    """Whether `/sync` says who may be promoted, and by whose word."""
+    return view.cluster is not None and view.cluster.sync.active and view.settings.synchronous
+
+
+def _matters(view: View, member: Member) -> bool:
+    """A voter's word counts whatever its tags say (ha.md WK31); in a race where there are voters, nobody else's does."""
+    cluster = view.cluster
+    if cluster is None or not voting(view):
+        return not member.tags.nofailover
+    named = cluster.intent is not None and cluster.intent.candidate == member.name
+    unasked = not member.tags.nofailover and (cluster.leader is not None or named)
+    return cluster.sync.lists(member.name) or unasked
+
+
+def votes(view: View) -> int:
+    """Members that `/sync` lists, all of whose log I have, me not counted; one less when it does not list me."""
+    sync = view.cluster.sync if view.cluster else SyncState()
+    mine = 0 if sync.lists(view.me) else -1
+    heard = [peer for peer in view.peers or () if peer.reachable and peer.looked and not peer.primary and peer.lsn]
+    return mine + sum(1 for peer in heard if sync.lists(peer.name) and _place(peer) <= _own_place(view, peer))
+
+
+def elected(view: View) -> bool:
+    """Enough votes; the leader that `/sync` names needs none, for it has everything."""
+    sync = view.cluster.sync if view.cluster else SyncState()
+    return votes(view) >= sync.quorum or (sync.leader or "").lower() == view.me.lower()
+
+
+def entitled(view: View) -> bool:
+    """As far as `/sync` is concerned I may be promoted: always, where nothing is synchronous."""
+    if not voting(view):
+        return True
+    cluster = view.cluster
+    listed = cluster is not None and cluster.sync.lists(view.me)
+    return elected(view) and (listed or view.settings.synchronous_mode is SyncMode.QUORUM)
+
+
+def _place(peer: Peer) -> tuple[int, int]:
+    return peer.timeline or 0, peer.lsn
+
+
+def _own_place(view: View, peer: Peer) -> tuple[int, int]:
+    """A later timeline is ahead of any position on an earlier one; one that is not known is taken for the other's."""
+    timeline = view.server.timeline if peer.timeline is not None else 0
+    return (peer.timeline or 0) if timeline is None else timeline, view.server.lsn or 0
 
 
 def unheard(view: View) -> tuple[str, ...]:
@@ -36,16 +94,21 @@ def unheard(view: View) -> tuple[str, ...]:
 
 def ahead(view: View) -> tuple[str, ...]:
     """Heard members that are fitter than me: more WAL, or as much and a higher failover_priority."""
-    mine = view.server.lsn or 0
-    return tuple(peer.name for peer in view.peers or () if _fitter(view, peer, mine))
+    since = view.memory.leaderless_since
+    if voting(view) and since is not None and view.now - since > FITTER_GRACE:
+        return ()
+    return tuple(peer.name for peer in view.peers or () if _fitter(view, peer))
 
 
-def _fitter(view: View, peer: Peer, mine: int) -> bool:
+def _fitter(view: View, peer: Peer) -> bool:
     if not peer.reachable or peer.tags.nofailover or peer.watchdog_failed or peer.primary:
         return False
-    cluster = view.cluster
-    if cluster is not None and cluster.sync.active and view.settings.synchronous and not cluster.sync.lists(peer.name):
-        return False
+    cluster, mine = view.cluster, view.server.lsn or 0
+    if cluster is not None and voting(view):
+        if not cluster.sync.lists(peer.name):
+            return False
+        if _place(peer)[0] != _own_place(view, peer)[0]:
+            return _place(peer) > _own_place(view, peer)
     if peer.lsn != mine:
         return peer.lsn > mine
     former = peer.name == view.memory.former_leader
@@ -65,7 +128,8 @@ def bar(view: View) -> str:
         return "not in the failsafe topology: a leader without the store would not ask this member"
     if server.lsn is None:
         return "the server's WAL position is not known"
-    if cluster.sync.active and view.settings.synchronous and not cluster.sync.lists(view.me):
+    priority = voting(view) and view.settings.synchronous_mode is SyncMode.ON
+    if priority and not cluster.sync.lists(view.me):
         return "not among the synchronous members"
     intent = cluster.intent
     standby_cluster = remote.section(view) is not None
@@ -73,7 +137,8 @@ def bar(view: View) -> str:
     behind = lag(cluster.status.optime, server.lsn)
     if planned and behind and view.now - (view.memory.leaderless_since or view.now) < 2 * intents.GRACE:
         return f"{behind} bytes of the log that the leader wrote before it stepped down are missing"
-    if behind > view.settings.maximum_lag_on_failover:
+    claimed = voting(view) and cluster.sync.leader == view.me  # whatever it lacks was never acknowledged
+    if behind > view.settings.maximum_lag_on_failover and not claimed:
         return f"{behind} bytes behind the last leader's position, more than maximum_lag_on_failover"
     unsure = view.settings.check_timeline and server.timeline is None and not standby_cluster
     if older_timeline(view) or unsure:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from pgctl.agent.core import intents, logical_slots, record, remote
+from pgctl.agent.core import intents, logical_slots, record, remote, sync_evidence
 from pgctl.agent.core.job import Clone, CopySlots, Promote, Rebuild, Restart, Rewind, StartPrimary, StartStandby, Stop
 from pgctl.agent.core.memory import Memory
 from pgctl.agent.core.view import JobState, View
@@ -18,6 +18,7 @@ def update(view: View) -> Memory:
     memory = replace(memory, hung_since=hung, unfed_since=unfed)
     memory = logical_slots.seen(view, memory)
     memory = _of_intent(view, _of_position(view, memory))
+    memory = replace(memory, evidence=sync_evidence.update(replace(view, memory=memory)))
     if view.job is not None and view.job.ended:
         memory = record.finish(view, view.job, _of_job(view, view.job, memory))
     return memory
@@ -75,11 +76,12 @@ def _of_job(view: View, ended: JobState, memory: Memory) -> Memory:
         if isinstance(job, (Clone, Rebuild)):
             memory = replace(memory, rewind_failed=False, rebuilds=0)
         # Deeds write the configuration they were given, and change what was published: both are looked at afresh.
-        return replace(memory, conf=None)
+        return replace(memory, conf=None, leaving_since=None)
     failures = memory.start_failures + 1
     memory = replace(
         memory,
         conf=None,
+        leaving_since=None,
         last_failure=ended.message,
         start_failures=failures,
         retry_at=Instant(view.now + min(10.0, 0.25 * 2 ** min(failures, 8))),

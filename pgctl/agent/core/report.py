@@ -1,6 +1,6 @@
 """My member key, and the status document, as this view says they should be. Pure. Source: dcs.md 3.4 and 3.6."""
 
-from pgctl.agent.core import divergence, remote, slots
+from pgctl.agent.core import divergence, duty, remote, slots
 from pgctl.agent.core.job import (
     Bootstrap,
     Clone,
@@ -96,7 +96,7 @@ def member(view: View) -> Member:
         receive_lsn=server.receive_lsn if standby else None,
         replay_lsn=server.replay_lsn if standby else None,
         replication_state=server.replication_state if standby else None,
-        tags=host.tags,
+        tags=duty.leaving(host.tags) if view.memory.leaving_since is not None else host.tags,
         pending_restart=bool(server.pending_restart),
         pending_restart_reason=server.pending_restart,
         scheduled_restart=host.scheduled_restart,

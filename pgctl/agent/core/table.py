@@ -22,6 +22,8 @@ class Plan:
     wake_in: float | None = None
     reason: str = ""
     wake_on_members: bool = False
+    alarm: bool = False
+    """The reason is worth a warning."""
 
 
 @dataclass(frozen=True, slots=True)

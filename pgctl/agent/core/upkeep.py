@@ -16,6 +16,7 @@ from pgctl.agent.core import (
     report,
     slot_plan,
     slots,
+    sync_upkeep,
 )
 from pgctl.agent.core.effects import (
     Answer,
@@ -32,7 +33,6 @@ from pgctl.agent.core.effects import (
     WriteHistory,
     WriteInitialize,
     WriteStatus,
-    WriteSync,
 )
 from pgctl.agent.core.memory import Memory
 from pgctl.agent.core.table import Plan
@@ -40,7 +40,6 @@ from pgctl.agent.core.view import View
 from pgctl.model.cluster import Revision
 from pgctl.model.conf import Conf, LogicalPlan, SlotPlan
 from pgctl.model.server import Phase
-from pgctl.model.sync import SyncState
 
 Effects = tuple[Request[Answer], ...]
 
@@ -90,13 +89,12 @@ def leading(view: View) -> Plan:
     effects += fulfilled(view)
     named, memory = topology(view, memory)
     effects += named
-    configured, memory = conf(view, memory, follow_target.primary_conf(view))
+    synchrony = sync_upkeep.keep(view)
+    effects += filter(None, (synchrony.write,))
+    configured, memory = conf(view, memory, replace(follow_target.primary_conf(view), sync_names=synchrony.names))
     effects += configured
     effects += kept_slots(view, leading=True)
     effects += history(view)
-    if cluster.sync.active:
-        # This version keeps no synchronous standbys. A list left by a leader that did would promise what nobody keeps.
-        effects.append(WriteSync(SyncState(), cluster.revision("sync")))
     status = report.status(view)
     if status != cluster.status:
         effects.append(WriteStatus(status))
@@ -104,7 +102,10 @@ def leading(view: View) -> Plan:
     called, memory = callback(view, memory, "primary")
     memory = replace(memory, slots_seen=slots.retained(view).seen)
     told, memory = journal.told(view, memory)
-    return Plan((*effects, *published, *called, *told), memory)
+    watch = sync_upkeep.WATCH if view.settings.synchronous else None
+    wake_in = sync_upkeep.SOON if synchrony.pending else watch
+    done = (*effects, *published, *called, *told)
+    return Plan(done, memory, wake_in, synchrony.said, view.settings.synchronous, synchrony.alarm)
 
 
 def topology(view: View, memory: Memory) -> tuple[Effects, Memory]:
@@ -159,7 +160,8 @@ def fulfilled(view: View) -> Effects:
 
 def following(view: View) -> Plan:
     """A running standby: the fence lets go, the upstream is right, the slots for the other members are kept."""
-    memory = view.memory
+    memory = replace(view.memory, leaving_since=None)
+    view = replace(view, memory=memory)
     if view.server.phase is Phase.PRIMARY:
         published, memory = publish(view, memory)
         return Plan(published, memory)

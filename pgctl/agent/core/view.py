@@ -155,6 +155,7 @@ class Decision:
     passed_over: tuple[tuple[str, str], ...] = ()
     """Rules tried before: (id, the fact that did not hold)."""
     wake_on_members: bool = False
+    alarm: bool = False
 
 
 @dataclass(frozen=True, slots=True)

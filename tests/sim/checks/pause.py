@@ -3,7 +3,7 @@
 from tests.sim.checks.law import Law, Seen
 from tests.sim.record import JobStarted, Record
 
-ORDERED = {"paused.60", "paused.75", "resting.40", "resting.75", "resting.80", "resting.85"}
+ORDERED = {"paused.60", "paused.67", "paused.75", "resting.40", "resting.75", "resting.80", "resting.85"}
 """Rules that do what an order says, or bring back the server that an order stopped."""
 
 

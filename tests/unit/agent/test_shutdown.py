@@ -46,7 +46,8 @@ class Stand:
         self.server, self.fence, self.heartbeat = NotedServer(Phase.PRIMARY), NotedFence(), NotedHeartbeat()
         store = ClusterStore(InprocStore(self.universe, "a", self.clock), "prod")
         board = Board("prod", Host(ME, "", "", "4.1.0"), self.clock.now(), self.clock.wall())
-        jobs = Jobs(self.server, None, self.clock, Bell(), lambda: True)
+        self.bell = Bell()
+        jobs = Jobs(self.server, None, self.clock, self.bell, lambda: True)
         lease = LeaseCell()
         self.hands = Hands(store, self.server, Client(CtlSection()), jobs, lease, promises(lease), self.fence, board,
                            self.clock, "a", SlotKeeper(self.server.keep_logical))
@@ -60,7 +61,7 @@ class Stand:
 
     def end(self) -> dict[str, str]:
         """The store's keys after the end."""
-        shutdown.shut_down(self.hands, self.driver, self.heartbeat)
+        shutdown.shut_down(self.hands, self.driver, self.heartbeat, self.bell)
         return dict(self.universe.values())
 
 
@@ -110,7 +111,7 @@ def test_an_unclean_stop_leaves_the_key_to_expire(stand: Stand) -> None:
 def test_a_store_that_is_silent_does_not_keep_it_from_ending(stand: Stand, caplog: pytest.LogCaptureFixture) -> None:
     stand.lead()
     stand.universe.plan = lambda member, verb: Fault(Fate.REFUSED)
-    shutdown.shut_down(stand.hands, stand.driver, stand.heartbeat)
+    shutdown.shut_down(stand.hands, stand.driver, stand.heartbeat, stand.bell)
     assert stand.server.calls == ["stop fast"]
     assert "the store was not told" in caplog.text
 

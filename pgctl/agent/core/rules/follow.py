@@ -1,11 +1,17 @@
 """Somebody else holds the lease: be a standby of theirs, on their branch of history."""
 
-from pgctl.agent.core import cluster_facts, deeds, facts
+from pgctl.agent.core import cluster_facts, deeds, facts, sync_deeds
 from pgctl.agent.core.table import rule
 
 FOLLOW = (
     rule("follow.10", "a primary, and the lease is another's: stop at once", [facts.primary], deeds.stop_now),
     rule("follow.15", "the server does not answer: stop it", [facts.hung_too_long], deeds.stop_now),
+    rule(
+        "follow.18",
+        "commits wait for my server, which is to be stopped: be released first",
+        [facts.about_to_stop, facts.counted_on],
+        sync_deeds.leave_duty,
+    ),
     rule(
         "follow.20",
         "a reinitialize was ordered: build the data anew",

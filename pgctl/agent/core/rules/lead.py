@@ -1,6 +1,6 @@
 """I hold the lease: keep the primary, keep the cluster's keys, and hand over in order when asked."""
 
-from pgctl.agent.core import cluster_facts, deeds, facts
+from pgctl.agent.core import cluster_facts, deeds, facts, race_facts, sync_deeds
 from pgctl.agent.core.table import rule
 
 LEAD = (
@@ -18,7 +18,18 @@ LEAD = (
     ),
     rule("lead.30", "the server does not answer: stop it", [facts.hung_too_long], deeds.stop_now),
     rule("lead.35", "the last try failed a moment ago: wait", [facts.standby, facts.too_soon], deeds.wait_for_retry),
-    rule("lead.40", "I lead and am still a standby: promote", [facts.standby], deeds.promote),
+    rule(
+        "lead.36",
+        "still a standby, and `/sync` is another's: give the lead up",
+        [facts.standby, race_facts.sync_foreign],
+        deeds.release,
+    ),
+    rule(
+        "lead.40",
+        "I lead and am still a standby: claim `/sync` where it is kept, and promote",
+        [facts.standby],
+        sync_deeds.take_over,
+    ),
     rule("lead.50", "the server is on its way: wait", [facts.no_primary], deeds.wait_soon),
     rule(
         "lead.60",

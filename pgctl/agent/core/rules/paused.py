@@ -1,6 +1,6 @@
 """Pause, and I hold the lease. Nothing is started, stopped or demoted but by an order that says so."""
 
-from pgctl.agent.core import cluster_facts, deeds, facts, pause, standby_leader
+from pgctl.agent.core import cluster_facts, deeds, facts, pause, race_facts, standby_leader, sync_deeds
 from pgctl.agent.core.table import rule
 
 PAUSED = (
@@ -45,6 +45,12 @@ PAUSED = (
         "an order asks me to hand a standby cluster over: give the lead up",
         [facts.standby, cluster_facts.standby_cluster, cluster_facts.intent_asks_me_to_leave],
         standby_leader.give_up,
+    ),
+    rule(
+        "paused.67",
+        "an order has me take over: claim `/sync` where that is kept, and promote",
+        [facts.standby, race_facts.synchronous, cluster_facts.intent_names_me, cluster_facts.electable],
+        sync_deeds.take_over,
     ),
     rule(
         "paused.70",

@@ -1,13 +1,13 @@
 """Nobody leads and my server runs: who should stand, and is it me?"""
 
-from pgctl.agent.core import cluster_facts, deeds, facts, standby_leader, without_store
+from pgctl.agent.core import cluster_facts, deeds, facts, race_facts, standby_leader, without_store
 from pgctl.agent.core.table import rule
 
 RACE = (
     rule(
         "race.15",
         "a primary, and the cluster has moved on: stop",
-        [facts.primary, cluster_facts.behind_history],
+        [facts.primary, race_facts.cluster_moved_on],
         deeds.stop_now,
     ),
     rule(
@@ -48,7 +48,7 @@ RACE = (
         [facts.standby, cluster_facts.somebody_unheard],
         deeds.ask_again,
     ),
-    rule("race.80", "somebody is ahead of me", [facts.standby, cluster_facts.somebody_ahead], deeds.say_ahead),
+    rule("race.80", "somebody is ahead of me, or votes are missing", [facts.standby, race_facts.held_back], deeds.say_ahead),
     rule("race.85", "nobody I must hear from is missing, and nobody is ahead of me", [facts.standby], deeds.stand),
     rule("race.90", "the server is on its way: wait", [], deeds.follow_soon),
 )

@@ -1,6 +1,6 @@
 """Pause, and the lease is not mine: the server is left as it is, but for an order, and a primary that nobody leads."""
 
-from pgctl.agent.core import cluster_facts, deeds, facts, pause
+from pgctl.agent.core import cluster_facts, deeds, facts, pause, sync_deeds
 from pgctl.agent.core.table import rule
 
 RESTING = (
@@ -15,6 +15,12 @@ RESTING = (
         "no leader, and the order names me: stand",
         [facts.leaderless, cluster_facts.intent_names_me, facts.standby, cluster_facts.electable],
         deeds.stand,
+    ),
+    rule(
+        "resting.72",
+        "commits wait for my server, which is to be stopped: be released first",
+        [facts.about_to_stop, facts.counted_on],
+        sync_deeds.leave_duty,
     ),
     rule("resting.75", "a restart was ordered", [facts.restart_ordered, facts.up], deeds.restart),
     rule(

@@ -1,0 +1,104 @@
+"""A leader's synchronous replication: from a view to the one next write of `/sync` or of the names. Pure.
+
+Law. First PostgreSQL, then `/sync`: a step is decided only while PostgreSQL runs with the names that it was last told,
+and each step ends the matter for this cycle; the next look, a moment later, decides on the next one. `/sync` is written
+with the revision that was read: whoever wrote in between ends the cycle (ha.md INV14). Theory: `sync`.
+"""
+
+from typing import NamedTuple
+
+from pgctl.agent.core import sync, sync_candidates
+from pgctl.agent.core.effects import WriteSync
+from pgctl.agent.core.sync import Confirming, Published, Standing
+from pgctl.agent.core.view import View
+from pgctl.model import sync_names
+from pgctl.model.cluster import Revision
+from pgctl.model.server import Phase
+from pgctl.model.sync import SyncState
+from pgctl.model.sync_names import SyncNames
+
+SOON = 0.1
+"""Seconds to the next look while a step is under way: a server reads its configuration within a few milliseconds."""
+WATCH = 1.0
+"""Seconds between looks otherwise: a standby that vanished without a word must not hold commits up for long."""
+
+
+class Keeping(NamedTuple):
+    """The names to run with (None: the operator's own), what to write, whether more is to come, and words for people."""
+
+    names: str | None
+    write: WriteSync | None = None
+    pending: bool = False
+    said: str = ""
+    alarm: bool = False
+
+
+def keep(view: View) -> Keeping:
+    """What a leader with a running primary does next."""
+    cluster = view.cluster
+    assert cluster is not None
+    revision = cluster.revision("sync")
+    if not view.settings.synchronous:
+        gone = WriteSync(SyncState(), revision) if cluster.sync.active else None
+        return Keeping(view.server.sync_names if gone else None, gone, gone is not None)
+    if cluster.sync.leader != view.me:
+        return Keeping(view.server.sync_names, WriteSync(SyncState(view.me), revision), True)
+    told = view.memory.conf
+    if told is None or told.standby or told.sync_names is None:
+        return Keeping(view.server.sync_names, pending=True)
+    if sync_names.parse(told.sync_names) != sync_names.parse(view.server.sync_names):
+        return Keeping(told.sync_names, None, True, f"PostgreSQL has not taken up {told.sync_names or 'no names'!r} yet")
+    return _step(view, told.sync_names, revision)
+
+
+def _step(view: View, running: str, revision: Revision) -> Keeping:
+    now = standing(view)
+    goal = sync_candidates.goal(view, now.published)
+    step = sync.next_step(now, goal)
+    said, alarm = _words(view, now)
+    if isinstance(step, Published):
+        state = SyncState(view.me, tuple(sorted(step.voters)), step.quorum)
+        return Keeping(running, WriteSync(state, revision), True, said, alarm)
+    if isinstance(step, Confirming):
+        return Keeping(written(view, step), None, True, said, alarm)
+    names = written(view, now.confirming) if now.confirming == goal.confirming else running
+    return Keeping(names, None, now.published != goal.published or names != running, said, alarm)
+
+
+def standing(view: View) -> Standing:
+    """What is, as the planner wants it."""
+    found = view.cluster.sync if view.cluster else SyncState()
+    running = sync_names.parse(view.server.sync_names)
+    return Standing(
+        Published(sync_candidates.all_spelt(view, found.standbys), found.quorum),
+        Confirming(sync_candidates.all_spelt(view, running.names), running.needed),
+        view.memory.evidence.proven,
+        frozenset(sync_candidates.streaming(view)),
+    )
+
+
+def written(view: View, wanted: Confirming) -> str:
+    """The parameter's text, in the form of the mode."""
+    return sync_names.show(SyncNames(wanted.names, wanted.needed, sync_candidates.quorum_mode(view)))
+
+
+def at_start(view: View) -> str | None:
+    """The names for a server that will take writes before anybody has looked at it: those that bear what is published.
+
+    A running primary keeps what it runs with.
+    """
+    if not view.settings.synchronous:
+        return None
+    if view.server.phase is Phase.PRIMARY:
+        return view.server.sync_names
+    found = view.cluster.sync if view.cluster else SyncState()
+    names = sync.covering(Published(sync_candidates.all_spelt(view, found.standbys), found.quorum))
+    return written(view, sync_candidates.at_least_nobody(names) if view.settings.synchronous_mode_strict else names)
+
+
+def _words(view: View, now: Standing) -> tuple[str, bool]:
+    """Who is synchronous; and whether somebody should look: in strict mode, when nobody can confirm a commit."""
+    listed = ", ".join(sorted(now.published.voters))
+    if view.settings.synchronous_mode_strict and not sync_candidates.choose(view):
+        return "no synchronous standby: commits wait for one", True
+    return f"synchronous with {listed}" if listed else "no synchronous standby", False
