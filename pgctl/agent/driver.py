@@ -34,6 +34,7 @@ from pgctl.agent.core.effects import (
     RunCallback,
     SetSlots,
     StartJob,
+    StirStandbys,
     Unreadable,
     WriteConf,
 )
@@ -108,7 +109,7 @@ class Driver:
                 return lead.release(hands, request, self._budget())
             case StartJob() | CancelJob() | MoveFence() | Prolong() | Quit():
                 return self._order(request)
-            case WriteConf() | SetSlots() | RunCallback():
+            case WriteConf() | StirStandbys() | SetSlots() | RunCallback():
                 return self._change_server(request)
             case _:
                 return store_effects.perform(hands, request, Seconds(self._settings.ttl), self._budget())
@@ -188,13 +189,15 @@ class Driver:
 
     # --- the server ---------------------------------------------------------------------------------------------------
 
-    def _change_server(self, request: WriteConf | SetSlots | RunCallback) -> Answer:
+    def _change_server(self, request: WriteConf | StirStandbys | SetSlots | RunCallback) -> Answer:
         """A slot that cannot be made is told and left to the next cycle: it must not keep the rest from being done."""
         server = self._hands.server
         try:
             match request:
                 case WriteConf(conf):
                     server.write_conf(conf, reload=True)
+                case StirStandbys():
+                    server.stir(self._budget(1.0))
                 case SetSlots(plan):
                     for note in plan.notes:
                         self._tell(note, note)

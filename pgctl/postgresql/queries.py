@@ -136,6 +136,18 @@ def pending(rows: list[list[Any]] | None) -> tuple[PendingParameter, ...]:
     return tuple(PendingParameter(name, str(old), "?" if new is None else str(new)) for name, old, new in rows or ())
 
 
+def stir(site: Site, options: Options, deadline: Instant) -> None:
+    """Commits a message to nobody, and waits for no standby. Raises ServerError.
+
+    A commit that waits is let go by a walsender that hears from its standby, and by nothing else: after a change of
+    synchronous_standby_names an idle standby, which has all of the log already, would say nothing for
+    wal_receiver_status_interval, ten seconds. Source: PostgreSQL 15, src/backend/replication/syncrep.c; ha.md N6.
+    """
+    with connection.local(site, options, "stir", deadline) as conn:
+        conn.rows("SET synchronous_commit = 'local'", None, deadline)
+        conn.rows("SELECT pg_logical_emit_message(true, 'pgctl', 'synchronous_standby_names')", None, deadline)
+
+
 def checkpoint(site: Site, options: Options, deadline: Instant) -> None:
     """Runs CHECKPOINT on our server. Raises ServerError."""
     with connection.local(site, options, "checkpoint", deadline) as conn:

@@ -130,9 +130,9 @@ class Server:
         """What was found, and a line for each step that failed. The slot keeper's thread, with connections of its own."""
         return logical_slots.keep(self._site, self._options(), plan, stopped)
 
-    def checkpoint(self, deadline: Instant) -> None:
-        """Runs CHECKPOINT to its end. Raises ServerError."""
-        queries.checkpoint(self._site, self._options(), deadline)
+    def stir(self, budget: Seconds) -> None:
+        """Has standbys answer. Raises ServerError."""
+        queries.stir(self._site, self._options(), self._after(budget))
 
     def run_callback(self, action: str, role: str) -> None:
         """Starts the configured callback beside us, ending one that still runs; its result is only logged."""

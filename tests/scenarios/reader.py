@@ -236,8 +236,8 @@ def names(draft: Draft, words: Words) -> None:
     draft.server = replace(draft.server, sync_names=text, checkpointer_idle=not words.flag("busy"))
     standby = draft.server.phase is Phase.STANDBY
     proven = frozenset(name for name in words.value("proven").split(",") if name)
-    mark = None if words.flag("new") else Lsn(1)
-    evidence = Evidence((99, 1.0, draft.server.phase.value), text, False, mark, proven)
+    new = words.flag("new")
+    evidence = Evidence((99, 1.0, draft.server.phase.value), text, False, None if new else Lsn(1), proven, 0 if new else 2)
     draft.memory = replace(draft.memory, conf=Conf(standby=standby, sync_names=told), evidence=evidence)
 
 

@@ -64,7 +64,7 @@ class DriverModel:
                 agent.later(pause, lambda: reply(self._history(upstream.name)))
             case e.HoldLease() | e.ReclaimLease() | e.ReleaseLease():
                 self._lead(request, reply)
-            case e.WriteConf() | e.SetSlots() | e.RunCallback():
+            case e.WriteConf() | e.StirStandbys() | e.SetSlots() | e.RunCallback():
                 agent.later(pause, lambda: reply(self._change_server(request)))
             case e.KeepLogical():
                 reply(e.APPLIED)  # the model's servers have no logical slots
@@ -255,7 +255,7 @@ class DriverModel:
         self._agent.fence.arm(deadline, margin)
         self._world.note(SetFree(self._agent.now, self._node.name, False))
 
-    def _change_server(self, request: e.WriteConf | e.SetSlots | e.RunCallback) -> e.Answer:
+    def _change_server(self, request: e.WriteConf | e.StirStandbys | e.SetSlots | e.RunCallback) -> e.Answer:
         if isinstance(request, e.SetSlots):
             self._node.server.change_slots(request.plan)
         if isinstance(request, e.WriteConf):

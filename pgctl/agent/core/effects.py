@@ -237,6 +237,11 @@ class WriteConf(Request[Answer]):
 
 
 @dataclass(frozen=True, slots=True)
+class StirStandbys(Request[Answer]):
+    """Writes a little WAL: commits that wait are looked at again only when a standby answers (`postgresql.queries.stir`)."""
+
+
+@dataclass(frozen=True, slots=True)
 class SetSlots(Request[Answer]):
     plan: SlotPlan
 

@@ -166,8 +166,9 @@ def counted_on(view: View) -> bool:
 
 def about_to_stop(view: View) -> bool:
     """My standby is to be stopped on purpose: by an order, or because it must be restarted."""
-    wanted = restart_ordered(view) or reinit_ordered(view) or (starved(view) and not too_soon(view))
-    return wanted and view.server.phase is Phase.STANDBY
+    ordered = restart_ordered(view) or reinit_ordered(view)
+    needed = (starved(view) or slots_to_copy(view)) and not too_soon(view)
+    return view.server.phase is Phase.STANDBY and (ordered or needed)
 
 
 # --- divergence -----------------------------------------------------------------------------------------------------

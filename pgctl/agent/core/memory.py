@@ -37,6 +37,8 @@ class Evidence(NamedTuple):
     """Commits waited for names before these, so that waiting is switched on."""
     mark: Lsn | None = None
     proven: frozenset[str] = frozenset()
+    stirred: int = 0
+    """How often standbys were made to answer under these names."""
 
     @property
     def taken_up(self) -> bool:

@@ -5,10 +5,12 @@ and each step ends the matter for this cycle; the next look, a moment later, dec
 with the revision that was read: whoever wrote in between ends the cycle (ha.md INV14). Theory: `sync`.
 """
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from pgctl.agent.core import sync, sync_candidates
-from pgctl.agent.core.effects import WriteSync
+from pgctl.agent.core.effects import StirStandbys, WriteSync
+from pgctl.agent.core.memory import Memory
 from pgctl.agent.core.sync import Confirming, Published, Standing
 from pgctl.agent.core.view import View
 from pgctl.model import sync_names
@@ -17,10 +19,14 @@ from pgctl.model.server import Phase
 from pgctl.model.sync import SyncState
 from pgctl.model.sync_names import SyncNames
 
-SOON = 0.1
+SOON = 0.05
 """Seconds to the next look while a step is under way: a server reads its configuration within a few milliseconds."""
 WATCH = 1.0
 """Seconds between looks otherwise: a standby that vanished without a word must not hold commits up for long."""
+
+
+STIRS = 2
+"""Once when the names are seen in force, and once more: a walsender may read its configuration a moment later."""
 
 
 class Keeping(NamedTuple):
@@ -63,6 +69,14 @@ def _step(view: View, running: str, revision: Revision) -> Keeping:
         return Keeping(written(view, step), None, True, said, alarm)
     names = written(view, now.confirming) if now.confirming == goal.confirming else running
     return Keeping(names, None, now.published != goal.published or names != running, said, alarm)
+
+
+def stir(view: View, memory: Memory) -> tuple[tuple[StirStandbys, ...], Memory]:
+    """After a change of names, that commits which wait by the old ones are looked at again."""
+    evidence = memory.evidence
+    if not view.settings.synchronous or not evidence.names or evidence.stirred >= STIRS:
+        return (), memory
+    return (StirStandbys(),), replace(memory, evidence=evidence._replace(stirred=evidence.stirred + 1))
 
 
 def standing(view: View) -> Standing:

@@ -92,7 +92,8 @@ def leading(view: View) -> Plan:
     synchrony = sync_upkeep.keep(view)
     effects += filter(None, (synchrony.write,))
     configured, memory = conf(view, memory, replace(follow_target.primary_conf(view), sync_names=synchrony.names))
-    effects += configured
+    stirred, memory = sync_upkeep.stir(view, memory)
+    effects += (*configured, *stirred)
     effects += kept_slots(view, leading=True)
     effects += history(view)
     status = report.status(view)

@@ -144,6 +144,9 @@ class NotedServer(Server):
     def set_slots(self, plan: SlotPlan) -> None:
         self._do("set_slots")
 
+    def stir(self, budget: Seconds) -> None:
+        self._do("stir")
+
     def run_callback(self, action: str, role: str) -> None:
         self._do(f"{action} {role}")
 

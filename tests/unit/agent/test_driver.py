@@ -27,6 +27,7 @@ from pgctl.agent.core.effects import (
     Request,
     SetSlots,
     StartJob,
+    StirStandbys,
     Unreadable,
     WriteConf,
     WriteHistory,
@@ -283,6 +284,13 @@ def test_a_configuration_that_cannot_be_written_ends_the_cycle_and_a_slot_does_n
     for _ in range(2):
         assert stand.driver.perform(SetSlots(SlotPlan())).outcome is Outcome.APPLIED
     assert len([record for record in caplog.records if "slots are in use" in record.message]) == 1
+
+
+def test_standbys_that_cannot_be_stirred_do_not_end_the_cycle(stand: Stand) -> None:
+    stand.server.fails["stir"] = [ServerError("no answer")]
+    assert stand.driver.perform(StirStandbys()).outcome is Outcome.APPLIED
+    assert stand.driver.perform(StirStandbys()) == APPLIED
+    assert stand.server.calls[-2:] == ["stir", "stir"]
 
 
 def test_a_history_that_cannot_be_asked_is_none(stand: Stand) -> None:
