@@ -19,7 +19,7 @@ JOBS = 1
 .PHONY: help demo demo-stop test check simulate bench services venv clean
 
 help:
-	@echo 'make demo       a cluster to try things on, until Ctrl-C (NODES=3, DCS=sqlite|etcd3, FRESH=1, DETACH=1)'
+	@echo 'make demo       a cluster to try things on, until Ctrl-C (NODES=3, DCS=sqlite|etcd3|consul, FRESH=1, DETACH=1)'
 	@echo 'make demo-stop  stop a demo that was left running'
 	@echo 'make check      the fast checks: linters, types, layers, house and unit tests'
 	@echo 'make test       every test that can run on this host (PYTEST_ARGS="-k word")'

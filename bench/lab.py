@@ -16,7 +16,7 @@ def options(purpose: str | None, *, count: int, ttl: int = 10) -> argparse.Names
     """`--count`, `--dcs`, `--nodes`, `--ttl`; ends with the reason when such a cluster cannot run here."""
     parser = argparse.ArgumentParser(description=purpose)
     parser.add_argument("--count", type=int, default=count, help="how often (%(default)s)")
-    parser.add_argument("--dcs", choices=["sqlite", "etcd3"], default="sqlite")
+    parser.add_argument("--dcs", choices=["sqlite", "etcd3", "consul"], default="sqlite")
     parser.add_argument("--nodes", type=int, default=3)
     parser.add_argument("--ttl", type=int, default=ttl, help="seconds of lease (%(default)s)")
     found = parser.parse_args()

@@ -10,7 +10,10 @@ cd "$(dirname "$0")/.."
 . scripts/lib.sh
 
 need_postgresql
-case " $* " in *" etcd3 "* | *"=etcd3 "*) need_etcd ;; esac
+case " $* " in
+*" etcd3 "* | *"=etcd3 "* | *" etcd "* | *"=etcd "*) need_etcd ;;
+*" consul "* | *"=consul "*) need_consul ;;
+esac
 found=$(scripts/env.sh)
 eval "$found"
 export PGCTL_RUN_AS

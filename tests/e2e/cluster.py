@@ -22,6 +22,7 @@ from pgctl.cli.demo.build import new_plan
 from pgctl.cli.demo.look import Window
 from pgctl.cli.demo.plan import Plan
 from pgctl.cli.demo.process import Process
+from pgctl.cli.demo.store import KINDS
 from pgctl.clock import SystemClock
 from pgctl.config.sections import StoreSection
 from pgctl.dcs import factory
@@ -96,10 +97,9 @@ class Cluster:
         self.wait_healthy(45)
 
     def start_store(self) -> None:
-        """Starts etcd, if this cluster has one."""
-        if self.plan.etcd:
-            command = plans.etcd_arguments(self.plan, self.plan.etcd)
-            self.store = self._spawn(command, self.plan.path("dcs", "etcd.log"))
+        """Starts the store's server, if this cluster has one."""
+        if server := self.plan.server:
+            self.store = self._spawn(server.arguments(self.plan.path("dcs")), self.plan.path("dcs", f"{server.name}.log"))
 
     def start_agent(self, name: str) -> None:
         node = self.plan.node(name)
@@ -290,8 +290,8 @@ def why_not(dcs: str) -> str:
         return "PostgreSQL refuses to run as root: use `make test`, or another user"
     try:
         host.find_postgres(host.directories(None), host.os_release())
-        if dcs == "etcd3":
-            host.find_etcd(None, host.os_release())
+        if dcs in KINDS:
+            host.find_store(KINDS[dcs][0], None, host.os_release())
     except ServerError as error:
         return f"{error.message}. {error.hint}"
     return ""

@@ -17,6 +17,7 @@ from pgctl.cli.demo import run as runs
 from pgctl.cli.demo.plan import Plan
 from pgctl.cli.demo.run import Run
 from pgctl.cli.demo.screen import Screen
+from pgctl.cli.demo.store import KINDS
 from pgctl.clock import Clock, SystemClock
 from pgctl.config import load
 from pgctl.errors import ExitCode, ServerError, UsageError
@@ -38,8 +39,8 @@ class Wish:
 @click.command("demo")
 @click.argument("action", type=click.Choice(["start", "stop", "status"]), default="start")
 @click.option("--nodes", type=click.IntRange(1, build.MOST), help="Members of the cluster.  [default: 3]")
-@click.option("--dcs", type=click.Choice(["sqlite", "etcd3"]),
-              help="Where the cluster keeps its state: an embedded file, or a real etcd.  [default: sqlite]")
+@click.option("--dcs", type=click.Choice(["sqlite", *KINDS]),
+              help="Where the cluster keeps its state: an embedded file, or a real etcd or Consul.  [default: sqlite]")
 @click.option("--dir", "directory", envvar="PGCTL_DEMO_DIR", metavar="DIRECTORY",
               help="Where to keep everything.  [default: ~/.local/share/pgctl/demo]")
 @click.option("--detach", is_flag=True, help="Return when the cluster is up, and leave it running.")

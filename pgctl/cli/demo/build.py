@@ -5,7 +5,8 @@ import secrets
 from dataclasses import replace
 
 from pgctl.cli.demo import files, host, process
-from pgctl.cli.demo.plan import Etcd, Node, Plan
+from pgctl.cli.demo.plan import Node, Plan
+from pgctl.cli.demo.store import KINDS, StoreServer
 
 MOST = 7
 
@@ -17,12 +18,13 @@ def new_plan(directory: str, nodes: int, dcs: str, path: str | None) -> Plan:
     """
     release = host.os_release()
     binaries = host.find_postgres(host.directories(path), release)
-    etcd = host.find_etcd(path, release) if dcs == "etcd3" else ""
+    program, wanted = KINDS.get(dcs, ("", 0))
+    found = host.find_store(program, path, release) if program else ""
     host.check_space(directory, nodes, host.free_space)
-    ports = host.free_ports(2 * nodes + 2)
+    ports = host.free_ports(2 * nodes + wanted)
     members = tuple(Node(f"pg{number + 1}", ports[2 * number], ports[2 * number + 1]) for number in range(nodes))
     passwords = {role: secrets.token_urlsafe(12) for role in ("superuser", "replication", "rewind", "restapi")}
-    store = Etcd(etcd, ports[-2], ports[-1]) if etcd else None
+    store = StoreServer(dcs, found, ports[2 * nodes:]) if found else None
     return Plan(os.path.abspath(directory), binaries.directory, members, store, passwords=passwords)
 
 
@@ -41,8 +43,8 @@ def refresh(plan: Plan) -> Plan:
         agent = node.name in recorded and process.alive(recorded[node.name])
         server = process.postmaster(plan.data_dir(node)) is not None
         nodes.append(Node(node.name, port(node.port, agent or server), port(node.rest_port, agent)))
-    etcd = plan.etcd
-    if etcd is not None:
-        mine = "etcd" in recorded and process.alive(recorded["etcd"])
-        etcd = replace(etcd, client_port=port(etcd.client_port, mine), peer_port=port(etcd.peer_port, mine))
-    return replace(plan, nodes=tuple(nodes), etcd=etcd)
+    store = plan.server
+    if store is not None:
+        mine = store.name in recorded and process.alive(recorded[store.name])
+        store = replace(store, ports=tuple(port(each, mine) for each in store.ports))
+    return replace(plan, nodes=tuple(nodes), server=store)

@@ -1,4 +1,4 @@
-"""What this host offers a demo: PostgreSQL's programs, etcd, free ports, disk space. Looks only; changes nothing."""
+"""What this host offers a demo: PostgreSQL's programs, a store's, free ports, disk space. Looks only; changes nothing."""
 
 import os
 import re
@@ -27,7 +27,10 @@ _INSTALL = (
 )
 _POSTGRES = {"debian": "postgresql", "redhat": "postgresql-server", "alpine": "postgresql", "arch": "postgresql",
              "suse": "postgresql-server"}
-_ETCD = {"debian": "etcd-server", "redhat": "etcd", "alpine": "etcd", "arch": "etcd", "suse": "etcd"}
+_STORES = {
+    "etcd": {"debian": "etcd-server", "redhat": "etcd", "alpine": "etcd", "arch": "etcd", "suse": "etcd"},
+    "consul": {"debian": "consul", "redhat": "consul", "alpine": "consul", "arch": "consul", "suse": "consul"},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +73,12 @@ def find_postgres(directories: Iterable[str], release: str) -> Binaries:
                       hint=f"Install it: {install_command(release, _POSTGRES)}")
 
 
-def find_etcd(path: str | None, release: str) -> str:
-    """The etcd program. Raises ServerError with the command that installs it."""
-    found = shutil.which("etcd", path=path)
+def find_store(program: str, path: str | None, release: str) -> str:
+    """The program of a store's server. Raises ServerError with the command that installs it."""
+    found = shutil.which(program, path=path)
     if found is None:
-        raise ServerError("etcd is not installed",
-                          hint=f"Install it: {install_command(release, _ETCD)}; or use --dcs sqlite.")
+        raise ServerError(f"{program} is not installed",
+                          hint=f"Install it: {install_command(release, _STORES[program])}; or use --dcs sqlite.")
     return found
 
 

@@ -7,6 +7,7 @@ import os.path
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
+from pgctl.cli.demo.store import StoreServer
 from pgctl.errors import ConfigError
 
 MARK = "# written by pgctl demo"
@@ -27,22 +28,14 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
-class Etcd:
-    """The etcd of a demo with `--dcs etcd3`."""
-
-    binary: str
-    client_port: int
-    peer_port: int
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
     """Everything the demo's files are made of; kept as `demo.json` in its directory."""
 
     directory: str
     bin_dir: str
     nodes: tuple[Node, ...]
-    etcd: Etcd | None = None
+    server: StoreServer | None = None
+    """Of the store; none is needed for the embedded one."""
     scope: str = SCOPE
     passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
     """By role: superuser, replication, rewind, restapi."""
@@ -51,7 +44,7 @@ class Plan:
 
     @property
     def dcs(self) -> str:
-        return "etcd3" if self.etcd else "sqlite"
+        return self.server.kind if self.server else "sqlite"
 
     def path(self, *parts: str) -> str:
         return os.path.join(self.directory, *parts)
@@ -85,8 +78,9 @@ def from_document(document: object, directory: str) -> Plan:
         if not isinstance(document, dict):
             raise TypeError
         nodes = tuple(Node(str(one["name"]), int(one["port"]), int(one["rest_port"])) for one in document["nodes"])
-        etcd = document["etcd"] and Etcd(**document["etcd"])
-        return Plan(directory, str(document["bin_dir"]), nodes, etcd or None, str(document["scope"]),
+        found = document["server"]
+        server = StoreServer(str(found["kind"]), str(found["binary"]), tuple(map(int, found["ports"]))) if found else None
+        return Plan(directory, str(document["bin_dir"]), nodes, server, str(document["scope"]),
                     dict(document["passwords"]), dict(document["dcs_settings"]))
     except (KeyError, TypeError, ValueError):
         raise ConfigError(f'"{directory}" holds a demo.json that this version cannot read',
@@ -95,8 +89,8 @@ def from_document(document: object, directory: str) -> Plan:
 
 def store_section(plan: Plan) -> dict[str, dict[str, object]]:
     """Where the cluster's keys are: the section that agents and the command line share."""
-    if plan.etcd:
-        return {"etcd3": {"host": f"127.0.0.1:{plan.etcd.client_port}"}}
+    if plan.server:
+        return plan.server.section
     return {"sqlite": {"path": plan.path("dcs", "store.sqlite")}}
 
 
@@ -156,11 +150,3 @@ def ctl_document(plan: Plan) -> dict[str, object]:
 def pgpass_text(plan: Plan) -> str:
     """A libpq password file for people who want to look inside with psql."""
     return f"{MARK}\n127.0.0.1:*:*:{SUPERUSER}:{plan.passwords['superuser']}\n"
-
-
-def etcd_arguments(plan: Plan, etcd: Etcd) -> list[str]:
-    """One etcd on the loopback, with its data in the demo's directory."""
-    client, peer = f"http://127.0.0.1:{etcd.client_port}", f"http://127.0.0.1:{etcd.peer_port}"
-    return [etcd.binary, "--name", "demo", "--data-dir", plan.path("dcs", "etcd"),
-            "--listen-client-urls", client, "--advertise-client-urls", client,
-            "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", f"demo={peer}"]

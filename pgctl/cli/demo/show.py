@@ -53,7 +53,7 @@ def where(plan: Plan) -> str:
 
 def status(plan: Plan, running: Sequence[str]) -> list[str]:
     """What `pgctl demo status` says of the processes."""
-    wanted = ["supervisor", *(["etcd"] if plan.etcd else []), *(node.name for node in plan.nodes)]
+    wanted = ["supervisor", *([plan.server.name] if plan.server else []), *(node.name for node in plan.nodes)]
     if not running:
         return ["The demo is stopped."]
     missing = [name for name in wanted if name not in running]

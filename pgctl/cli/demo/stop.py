@@ -29,9 +29,9 @@ def stop_all(plan: Plan, processes: Mapping[str, Process], leader: str | None, c
             _end([processes[name] for name in group], signal.SIGTERM, AGENT_TIME, clock)
     for node in plan.nodes:
         _stop_server(plan.data_dir(node), node.name, clock, say)
-    if "etcd" in processes:
-        say("stopping etcd")
-        _end([processes["etcd"]], signal.SIGTERM, STORE_TIME, clock)
+    if plan.server and plan.server.name in processes:
+        say(f"stopping {plan.server.name}")
+        _end([processes[plan.server.name]], signal.SIGTERM, STORE_TIME, clock)
 
 
 def _end(processes: list[Process], first: signal.Signals, patience: Seconds, clock: Clock) -> None:

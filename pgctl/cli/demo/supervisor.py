@@ -16,7 +16,6 @@ from contextlib import suppress
 from datetime import datetime
 
 from pgctl.cli.demo import files, look, process, stop
-from pgctl.cli.demo import plan as plans
 from pgctl.cli.demo.plan import Plan
 from pgctl.cli.demo.process import Process
 from pgctl.clock import Clock, SystemClock
@@ -126,7 +125,8 @@ class Supervisor:
 
     def _log(self, name: str) -> str:
         """Where a process says what it does."""
-        return self._plan.path("dcs", "etcd.log") if name == "etcd" else self._plan.path(name, "agent.log")
+        store = self._plan.server
+        return self._plan.path("dcs", f"{name}.log") if store and name == store.name else self._plan.path(name, "agent.log")
 
     def _record(self) -> None:
         mine = process.identify(os.getpid())
@@ -135,7 +135,7 @@ class Supervisor:
 
 def commands_of(plan: Plan) -> dict[str, list[str]]:
     """What to run, by name, in the order of starting."""
-    store = {"etcd": plans.etcd_arguments(plan, plan.etcd)} if plan.etcd else {}
+    store = {plan.server.name: plan.server.arguments(plan.path("dcs"))} if plan.server else {}
     agent = [sys.executable, "-m", "pgctl.agent.main"]
     return store | {node.name: [*agent, plan.agent_file(node)] for node in plan.nodes}
 

@@ -54,9 +54,11 @@ def test_the_command_is_this_systems(release: str, command: str) -> None:
     assert host.install_command(release, packages) == command
 
 
-def test_a_missing_etcd_is_explained(tmp_path: Path) -> None:
-    with pytest.raises(ServerError, match="etcd is not installed"):
-        host.find_etcd(str(tmp_path), DEBIAN)
+@pytest.mark.parametrize("program", ["etcd", "consul"])
+def test_a_missing_store_is_explained(tmp_path: Path, program: str) -> None:
+    with pytest.raises(ServerError, match=f"{program} is not installed") as caught:
+        host.find_store(program, str(tmp_path), DEBIAN)
+    assert f"apt-get install -y {program}" in caught.value.hint
 
 
 def test_root_is_refused_with_the_way_out() -> None:

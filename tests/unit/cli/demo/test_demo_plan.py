@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from pgctl.cli.demo import plan as plans
-from pgctl.cli.demo.plan import Etcd, Node, Plan
+from pgctl.cli.demo.plan import Node, Plan
+from pgctl.cli.demo.store import StoreServer
 from pgctl.errors import ConfigError
 
 PASSWORDS = {"superuser": "s3", "replication": "r3", "rewind": "w3", "restapi": "a3"}
@@ -15,7 +16,7 @@ PLAN = Plan("/d", "/opt/postgresql/bin", NODES, passwords=PASSWORDS)
 
 
 def test_a_plan_survives_its_record() -> None:
-    for plan in (PLAN, Plan("/d", "/bin", PLAN.nodes, Etcd("/usr/bin/etcd", 1, 2), passwords=PASSWORDS)):
+    for plan in (PLAN, Plan("/d", "/bin", PLAN.nodes, StoreServer("etcd3", "/usr/bin/etcd", (1, 2)), passwords=PASSWORDS)):
         assert plans.from_document(json.loads(json.dumps(plans.to_document(plan))), "/d") == plan
 
 
