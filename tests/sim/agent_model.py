@@ -16,25 +16,25 @@ from pgctl.agent.lease import LeaseCell
 from pgctl.agent.loop import Backoff
 from pgctl.agent.promise import PromiseCell
 from pgctl.dcs.cluster_store import ClusterStore
-from pgctl.dcs.inproc import InprocStore
 from pgctl.model import settings as settings_table
 from pgctl.units import Instant
 from tests.sim.driver_model import DriverModel
 from tests.sim.heartbeat_model import HeartbeatModel
 from tests.sim.jobs_model import JobsModel
 from tests.sim.post import Post, SentClock
+from tests.sim.stale_store import StaleStore
 
 SHORTEST = 0.05
 
 
 class Agent:
-    """`stuck_until` holds the loop alone; `frozen_until` the whole process."""
+    """`stuck_until` holds the loop alone, `pulseless_until` the heartbeat; `frozen_until` the whole process."""
 
     def __init__(self, node: Any) -> None:
         self.node = node
         self.fence = node.fence
         self.alive = True
-        self.frozen_until = self.stuck_until = 0.0
+        self.frozen_until = self.stuck_until = self.pulseless_until = 0.0
         self.settings, _ = settings_table.read(node.bootstrap)
         self.cell = LeaseCell()
         self.promise = PromiseCell(self.cell, node.disk)
@@ -45,7 +45,7 @@ class Agent:
         self.turned = self.progress = self.now
         self.pace_ttl = self.settings.ttl
         clock = SentClock()
-        self.store = ClusterStore(InprocStore(node.world.universe, node.name, clock), "sim", self.settings)
+        self.store = ClusterStore(StaleStore(node, clock), "sim", self.settings)
         self.post, self.driver, self.jobs = Post(self, clock), DriverModel(self), JobsModel(self)
         self._heartbeat = HeartbeatModel(self, boast=node.mutation.boast)
         self._busy = self._rung = False
@@ -62,7 +62,7 @@ class Agent:
 
     @property
     def now(self) -> float:
-        return float(self.node.world.now)
+        return float(self.node.clock.now())
 
     @property
     def failsafe_active(self) -> bool:
@@ -132,7 +132,7 @@ class Agent:
         name = self.node.name
         host = Host(name, f"postgres://{name}:5432/postgres", f"http://{name}:8008/patroni", "4.1.0", self.node.tags,
                     bootstrap=self.node.bootstrap)  # fmt: skip
-        start = CycleStart(Instant(self.now), self.node.world.clock.wall(), host, self.memory, self.cell.read(),
+        start = CycleStart(Instant(self.now), self.node.clock.wall(), host, self.memory, self.cell.read(),
                            self.jobs.look(), self.order, self.promise.read())  # fmt: skip
         self._step(start, cycle(start), None)
 
@@ -146,7 +146,8 @@ class Agent:
         self.driver.perform(request, lambda found: self._answered(start, running, found))
 
     def _answered(self, start: CycleStart, running: Cycle, found: object) -> None:
-        if isinstance(found, Answer) and self.node.world.last_effect():
+        guarded = self.node.world.now >= self.fence.frozen_until
+        if isinstance(found, Answer) and guarded and self.node.world.last_effect():
             self.node.world.tell(f"{self.node.name}: dies in the midst of its cycle")
             self.node.kill_agent()
             self.node.world.at(1.0, self.node.start_agent)

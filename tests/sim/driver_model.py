@@ -125,7 +125,7 @@ class DriverModel:
         if bound:
             reply(e.Answer(e.Outcome.REJECTED, bound))
             return
-        self._world.note(Attempted(agent.now, name))
+        self._world.note(Attempted(self._world.now, name))
 
         def answered(answer: e.Answer) -> None:
             agent.promise.attempted()
@@ -244,7 +244,7 @@ class DriverModel:
         if not armed:
             agent.fence.disarm()
             if agent.settings.pause:
-                self._world.note(SetFree(agent.now, self._node.name, True))
+                self._world.note(SetFree(self._world.now, self._node.name, True))
         elif lease.left(Instant(agent.now)) <= 0:
             return e.Answer(e.Outcome.REJECTED, "there is no lease to guard")
         else:
@@ -253,7 +253,7 @@ class DriverModel:
 
     def _arm(self, deadline: float, margin: float) -> None:
         self._agent.fence.arm(deadline, margin)
-        self._world.note(SetFree(self._agent.now, self._node.name, False))
+        self._world.note(SetFree(self._world.now, self._node.name, False))
 
     def _change_server(self, request: e.WriteConf | e.StirStandbys | e.SetSlots | e.RunCallback) -> e.Answer:
         if isinstance(request, e.SetSlots):

@@ -99,7 +99,7 @@ def _accept(agent: Any, ping: Ping) -> str:
     until = Instant(agent.now + max(view.settings.ttl, ping.ttl))
     refusal: str = agent.promise.accept(ping, until, lambda: Instant(agent.now))
     if not refusal:
-        agent.node.world.note(Promised(agent.now, agent.node.name, until))
+        agent.node.world.note(Promised(agent.node.world.now, agent.node.name, agent.node.clock.true(until)))
     return refusal
 
 
@@ -109,5 +109,5 @@ def prolong(agent: Any, request: e.Prolong) -> e.Answer:
     if lease is None:
         return e.Answer(e.Outcome.REJECTED, "the members agreed too late")
     agent.fence.move(lease.deadline, request.margin)
-    world.note(Prolonged(agent.now, name, lease.deadline, world.named_in_failsafe()))
+    world.note(Prolonged(world.now, name, agent.node.clock.true(lease.deadline), world.named_in_failsafe()))
     return e.APPLIED

@@ -5,6 +5,7 @@ is a frozen machine, or two processes shot within seconds; against that there is
 """
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from pgctl.agent.core.view import ReinitOrder, RestartOrder
 from pgctl.dcs.cluster_store import ClusterStore
@@ -12,12 +13,15 @@ from pgctl.model.intent import Intent
 from pgctl.units import Seconds
 from tests.sim import generators, modes
 from tests.sim.generators import Act
+from tests.sim.host_clock import DRIFT
 from tests.sim.node import Node
 from tests.sim.record import Struck
 from tests.sim.world import World
 
 SOON = Seconds(1)
 FENCE_MOST = 8.0
+JUMPS = {5.0: -3600.0, 8.0: -7.0, 15.0: 7.0, 30.0: 3600.0}
+"""Seconds by which a wall clock jumps, by an act's number."""
 
 
 class Injector:
@@ -66,9 +70,17 @@ class Injector:
             "lose replies": lambda: self._span(node, "lose_replies", lasts, 0.5 if act.number > 10 else 1.0, 0.0),
             "late requests": lambda: self._span(node, "late_requests", lasts, 12.0, 0.0),
             "freeze fence": lambda: self._freeze_fence(node, min(lasts, FENCE_MOST)),
+            "stall heartbeat": lambda: self._stall(node, lasts),
+            "slow disk": lambda: self._span(node.server, "slow_disk", lasts, act.number / 10, 0.0),
+            "full disk": lambda: self._full_disk(node, lasts),
+            "stale reads": lambda: self._span(node, "stale_for", lasts, min(act.number, 8.0), 0.0),
+            "elect store": lambda: self._elect_store(min(lasts, 3.0)),
+            "jump clock": lambda: self._span(node.clock, "wall_off", lasts, JUMPS[act.number], 0.0),
+            "drift clock": lambda: node.clock.run_at(1 + DRIFT if act.number > 10 else 1 - DRIFT),
             "cut short": lambda: setattr(self._world, "effects_left", int(act.number)),
             "late fence": lambda: self._span(node.fence, "late", lasts, 0.25, 0.0),
             "switchover": lambda: self._intend(Intent(self._leader(), node.name)),
+            "scheduled switchover": lambda: self._schedule(node, act.number),
             "failover": lambda: self._intend(Intent(None, node.name)),
             "pause": lambda: self._pause(lasts),
             "restart": lambda: self._order(node, RestartOrder(self._next())),
@@ -116,10 +128,20 @@ class Injector:
         if self._agent_may_fail(node) and node.agent is not None:
             node.agent.stuck_until = self._world.now + lasts
 
+    def _stall(self, node: Node, lasts: float) -> None:
+        if self._agent_may_fail(node) and node.agent is not None:
+            node.agent.pulseless_until = self._world.now + lasts
+
+    def _full_disk(self, node: Node, lasts: float) -> None:
+        """A server that cannot write its log panics, and no deed of ours gets anywhere either."""
+        node.crash_server("a full disk")
+        self._span(node, "fail_jobs", lasts, True, False)
+
     def _freeze_fence(self, node: Node, lasts: float) -> None:
         """Not with a failing agent; and the agent that is to stand in must find out in time."""
         agent = node.agent
-        if agent is not None and node.alive and self._world.now >= max(agent.frozen_until, agent.stuck_until):
+        failing = max(agent.frozen_until, agent.stuck_until, agent.pulseless_until) if agent is not None else 0.0
+        if node.alive and self._world.now >= failing:
             node.fence.frozen_until = self._world.now + lasts
 
     def _lose_host(self, node: Node, lasts: float) -> None:
@@ -129,6 +151,20 @@ class Injector:
     def _boot(self, node: Node) -> None:
         node.host_up = True
         node.start_agent()
+
+    # --- the store ----------------------------------------------------------------------------------------------------
+
+    def _elect_store(self, lasts: float) -> None:
+        """The store has no leader for a moment; the new one gives every lease its whole time again, as etcd does."""
+        self._each(lambda each: self._span(each, "cut_from_store", lasts, True, False))()
+
+        def elected() -> None:
+            universe = self._world.universe
+            for number, lease in list(universe.leases.items()):
+                universe.extend(number, lease.ttl)
+            self._world.keep_leases()
+
+        self._world.at(lasts, elected)
 
     def _cut(self, link: frozenset[str], lasts: float) -> None:
         self._world.cut_links.add(link)
@@ -151,6 +187,10 @@ class Injector:
         if intent.leader != intent.candidate and (intent.leader or intent.candidate):
             self._admin.write_intent(intent, budget=SOON)
             self._world.keep_leases()
+
+    def _schedule(self, node: Node, after: float) -> None:
+        at = datetime.fromtimestamp(self._world.clock.wall() + after, UTC)
+        self._intend(Intent(self._leader(), node.name, at))
 
     def _configure(self, **changes: object) -> None:
         config = self._admin.read(budget=SOON).config or {}
@@ -183,8 +223,9 @@ class Injector:
         self._configure(pause=False)
         for node in self._nodes.values():
             node.cut_from_store, node.fail_jobs, node.host_up, node.server.hung = False, False, True, False
+            node.stale_for = node.clock.wall_off = node.server.slow_disk = 0.0
             node.lose_replies = node.late_requests = node.slow_stop = node.fence.late = node.fence.frozen_until = 0.0
             if node.agent is not None:
-                node.agent.frozen_until = node.agent.stuck_until = 0.0
+                node.agent.frozen_until = node.agent.stuck_until = node.agent.pulseless_until = 0.0
             node.start_agent()
             node.ring(0.1)

@@ -65,7 +65,7 @@ class FenceModel:
         self._record = Record()
 
     def _now(self) -> int:
-        return int(self.node.world.now * SECOND)
+        return int(self.node.clock.now() * SECOND)
 
     def _look(self, number: int) -> None:
         if number != self._number:

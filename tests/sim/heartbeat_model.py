@@ -36,6 +36,10 @@ class HeartbeatModel:
                 raise AssertionError(f"the heartbeat asked for {request}")
 
     def _rested(self) -> None:
+        agent, world = self._agent, self._agent.node.world
+        if world.now < agent.pulseless_until:
+            agent.heart_later(agent.pulseless_until - world.now, self._rested)
+            return
         self._tick()
         self._perform(self._beats.send(self._pulse()))
 

@@ -50,7 +50,7 @@ class JobsModel:
         if self._state is not None and not self._state.ended:
             return f"{self._state.job.name} already in progress"
         self._cancelled = False
-        self._state = JobState(job, Instant(self._world.now))
+        self._state = JobState(job, Instant(self._agent.now))
         self._world.tell(f"{self._node.name}: job {job.name} by {job.rule}")
         paused = self._agent.settings.pause
         self._world.note(JobStarted(self._world.now, self._node.name, type(job).__name__, job.rule, paused))
@@ -145,7 +145,7 @@ class JobsModel:
         if not self._agent.may_write():
             raise Failed("the server was not started as a primary")
         self._server.configure(conf)
-        self._passed()
+        self._passed(promotes=False)
         yield self._between(0.0, 0.005)
         yield from self._start(standby=False, within=within)
 
@@ -190,7 +190,7 @@ class JobsModel:
             raise Failed("the lease is nearly out")
         assert self._state is not None
         self._state = replace(self._state, irrevocable=True)
-        self._passed()
+        self._passed(promotes=True)
         yield self._between(0.0, 0.005)
         number, until = server.starts, self._world.now + PROMOTE_WITHIN
         self._world.at(self._seldom(0.05, 0.3, 8.0), lambda: self._promoted(number, timeline))
@@ -199,9 +199,9 @@ class JobsModel:
         if server.phase is not Phase.PRIMARY:
             raise Failed("the server was not promoted")
 
-    def _passed(self) -> None:
-        left = self._agent.cell.read().left(Instant(self._world.now))
-        self._world.note(Passed(self._world.now, self._node.name, left, stored.holder(self._world.universe)))
+    def _passed(self, *, promotes: bool) -> None:
+        left = self._agent.cell.read().left(Instant(self._agent.now))
+        self._world.note(Passed(self._world.now, self._node.name, left, stored.holder(self._world.universe), promotes))
 
     def _promoted(self, number: int, timeline: int) -> None:
         server = self._server

@@ -12,9 +12,11 @@ FAULTS = (
     "kill agent", "restart agent", "freeze agent", "stick loop",
     "crash server", "stop server", "hang server", "slow stop", "fail jobs",
     "lose host", "cut store", "cut store from all", "cut link", "lose replies", "late requests",
-    "freeze fence", "late fence",
+    "freeze fence", "late fence", "cut way", "stall heartbeat", "slow disk", "full disk", "stale reads", "elect store",
+    "jump clock", "drift clock", "cut short",
 )  # fmt: skip
-ORDERS = ("switchover", "switchover", "failover", "pause", "restart", "reinitialize", "ttl")
+ORDERS = ("switchover", "switchover", "failover", "pause", "restart", "reinitialize", "ttl",
+          "scheduled switchover")  # fmt: skip
 CALM = ("switchover", "switchover", "switchover", "pause", "restart", "ttl")
 
 

@@ -11,10 +11,12 @@ from pgctl.model.cluster import Revision
 from pgctl.model.lsn import Lsn
 from pgctl.model.member import MemberName, Tags
 from pgctl.model.server import Phase
+from pgctl.units import Instant
 from tests.sim import stored
 from tests.sim.agent_model import Agent
 from tests.sim.failsafe_model import Disk
 from tests.sim.fence_model import FenceModel
+from tests.sim.host_clock import TOLERATED, HostClock
 from tests.sim.postgres_model import Server
 from tests.sim.record import Closed, LeadLost, NamesSet, Opened, SetFree
 from tests.sim.world import World
@@ -50,8 +52,9 @@ class Node:
         self.agent: Agent | None = None
         self.peers: dict[str, Node] = {}
         self.host_up = True
+        self.clock = HostClock(lambda: world.now, world.clock.wall)
         self.cut_from_store = self.fail_jobs = False
-        self.lose_replies = self.late_requests = self.slow_stop = 0.0
+        self.lose_replies = self.late_requests = self.slow_stop = self.stale_for = 0.0
         self._released: set[Revision] = set()
 
     # --- the agent --------------------------------------------------------------------------------------------------
@@ -119,6 +122,8 @@ class Node:
         self.world.tell(f"{server.name}: takes writes ({how}) on timeline {server.timeline}")
         sync = stored.sync(self.world.universe)
         self.world.note(Opened(self.world.now, server.name, how, tuple(server.wal), server.timeline, sync))
+        if how == "started" and self.agent is not None and self.agent.settings.pause and not self.fence.armed:
+            self.world.note(SetFree(self.world.now, server.name, True))  # as it was before an ordered restart
 
     def _closed(self, server: Server, how: str) -> None:
         self.world.tell(f"{server.name}: takes no more writes ({how})")
@@ -154,7 +159,7 @@ class Node:
     def _believed(self) -> Lease:
         """The lead that my agent believes in, if it does."""
         lease = self.agent.cell.read() if self.agent is not None and self.alive else Lease()
-        return lease if lease.left(self.world.clock.now()) > 0 else Lease()
+        return lease if lease.left(Instant(self.clock.now())) > TOLERATED else Lease()
 
     def key_gone(self, revision: Revision) -> None:
         """The store let my leader key go: by then I must not have believed in it, unless I gave it up or was promised it."""

@@ -42,6 +42,7 @@ class Post:
     def send(self, verb: Callable[[], T], reply: Callable[[T | None], None], budget: float, *, heart: bool = False) -> None:
         """`reply` gets what the verb returned, once; None when no answer came within `budget` seconds."""
         node, world, sent = self._node, self._world, self._world.now
+        shown = node.clock.now()
         later = self._agent.heart_later if heart else self._agent.later
         answered: list[bool] = []
 
@@ -58,7 +59,7 @@ class Post:
             if node.cut_from_store:
                 give_up()
                 return
-            found = self._apply(verb, sent)
+            found = self._apply(verb, shown)
             lost = node.lose_replies and world.random.random() < node.lose_replies
             if lost or world.now + back - sent > budget:
                 give_up()

@@ -73,6 +73,7 @@ class Passed:
     member: str
     left: float
     holder: str | None
+    promotes: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,6 @@ def test_a_seed_replays_exactly(mode: Mode) -> None:
 @pytest.mark.sim
 def test_the_world_is_alive() -> None:
     """Over some seeds leaders change, records are lost and kept, and every law has something to look at."""
-    outcomes = [run(seed) for seed in range(300, 312)]
-    assert max(outcome.leaders for outcome in outcomes) == 3
-    assert min(len(outcome.record.acknowledged) for outcome in outcomes) > 1000
+    outcomes = [run(seed) for seed in range(300, 324)]
+    assert sum(outcome.leaders > 1 for outcome in outcomes) >= 6
+    assert min(len(outcome.record.acknowledged) for outcome in outcomes) > 400

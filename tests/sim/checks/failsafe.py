@@ -1,6 +1,7 @@
 """Laws of failsafe mode: a leader that leads on without the store does so by every member's promise. Source: ha.md 7.1."""
 
 from tests.sim.checks.law import Law, Seen
+from tests.sim.host_clock import TOLERATED
 from tests.sim.record import Attempted, Opened, Prolonged, Promised, Record
 
 
@@ -15,7 +16,7 @@ def members_agreed(record: Record) -> Seen:
                 if member not in named:
                     yield f"at {at:.3f} {member} leads on, and is not in /failsafe"
                 for other in sorted(named - {member}):
-                    if promised.get(other, 0.0) < until:
+                    if promised.get(other, 0.0) < until - TOLERATED:
                         yield f"at {at:.3f} {member} leads on until {until:.3f} without a promise of {other}"
             case _:
                 pass
@@ -29,7 +30,7 @@ def promises_kept(record: Record) -> Seen:
             case Promised(member=member, until=until):
                 promised[member] = max(until, promised.get(member, 0.0))
             case Attempted(at=at, member=member) | Opened(at=at, member=member, how="promoted"):
-                if at < promised.get(member, 0.0):
+                if at < promised.get(member, 0.0) - TOLERATED:
                     yield f"at {at:.3f} {member} stands in spite of a promise until {promised[member]:.3f}"
             case _:
                 pass

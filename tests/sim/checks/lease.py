@@ -22,9 +22,10 @@ def promoted_with_lease(record: Record) -> Seen:
 
 
 def promoted_as_holder(record: Record) -> Seen:
-    """And while the store named its member as leader."""
+    """And while the store named its member as leader; a primary that members let lead on without it may start again."""
     for event in record.events:
-        if isinstance(event, Passed) and event.holder != event.member:
+        agreed = record.mode is Mode.FAILSAFE and isinstance(event, Passed) and not event.promotes
+        if isinstance(event, Passed) and event.holder != event.member and not agreed:
             yield f"at {event.at:.3f} {event.member} goes on, and the key is {event.holder or 'nobody'}'s"
 
 
