@@ -164,7 +164,15 @@ def _refusals(view: View) -> str:
     """Who did not promise to leave the lead to me while the store is away."""
     if view.round is None:
         return "the members were not asked to go on without the store"
-    return "; ".join(f"{name} did not agree ({why})" for name, why in view.round.refused) or "the store can be read"
+    return "; ".join(f"{name} did not agree ({why})" for name, why in view.round.refused) or _lease(view)
+
+
+def _bound(view: View) -> str:
+    if view.host.tags.nofailover:
+        return "tagged nofailover"
+    if cluster_facts.led_without_store(view):
+        return "a leader that cannot reach the store has been promised the lead"
+    return "this member is not in the failsafe topology"
 
 
 def _nothing_bars(view: View) -> str:
@@ -177,6 +185,7 @@ _WORDS: dict[str, Callable[[View], str]] = {
     "barred": _nothing_bars,
     "behind_history": _timeline,
     "beyond_repair": lambda view: f"{_diverged(view)}; {_failures(view)}",
+    "bound": lambda view: "no leader without the store has been promised anything",
     "bootstrap_abandoned": _abandoned,
     "bootstrap_failed": lambda view: "no bootstrap of this member failed",
     "bootstrap_under_way": _initialize,
@@ -188,6 +197,7 @@ _WORDS: dict[str, Callable[[View], str]] = {
     "diverged": _diverged,
     "electable": _electable,
     "forsaken": lambda view: _leaderless_for(view, 2 * view.settings.ttl),
+    "free_to_stand": _bound,
     "handed_over": lambda view: f"{_leader(view)}; {_control(view)}",
     "handing_over": lambda view: "no handover of this member is under way",
     "held_back": lambda view: f"nobody who answers has more of the log, and no vote is missing: {_heard(view)}",
@@ -219,11 +229,14 @@ _WORDS: dict[str, Callable[[View], str]] = {
     "promoting_revocably": lambda view: "no promotion is under way that could be called off",
     "readable": _server,
     "rebuild_allowed": _rebuild,
+    "recovering_too_long": lambda view: "the server is not being brought back in place, or not for long",
     "reinit_forced": lambda view: "no forced reinitialize is ordered",
     "reinit_ordered": lambda view: "no reinitialize is ordered",
     "remote_silent": lambda view: "the remote primary sends",
     "restart_ordered": lambda view: "no restart is ordered",
+    "rested": lambda view: f"the last try failed a moment ago: {view.memory.last_failure or 'see the log'}",
     "rewindable": _rewindable,
+    "rewindable_again": _rewindable,
     "slots_to_copy": lambda view: "no permanent logical slot is to be copied with a restart",
     "somebody_can_take_over": _successors,
     "somebody_unheard": lambda view: "everybody who answers has seen that the leader is gone",
@@ -231,6 +244,7 @@ _WORDS: dict[str, Callable[[View], str]] = {
     "standby": _server,
     "standby_cluster": lambda view: "this is no standby cluster",
     "starting_as_primary": lambda view: "no primary is being started",
+    "starting_too_long": lambda view: f"{_server(view)}; {_failures(view)}",
     "starved": lambda view: "replay does not wait for a restart",
     "stopped": _server,
     "successor_coming": lambda view: f"{_intent(view)}; nobody is just connecting",
@@ -239,6 +253,7 @@ _WORDS: dict[str, Callable[[View], str]] = {
     "too_soon": lambda view: "nothing failed a moment ago",
     "unclaimed": _lease,
     "unreadable": _server,
+    "unwatched": lambda view: "no watchdog is required, or it works",
     "up": _server,
     "was_primary": _control,
 }
