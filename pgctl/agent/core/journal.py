@@ -43,7 +43,8 @@ def brought_up(view: View, cluster: Cluster) -> Journal:
     before = cluster.journal
     news = [*_leadership(view, cluster), *_pause(view, cluster), *_config(view, cluster), *_members(view, cluster)]
     news += _deeds(view, cluster)
-    known = _settle((*before.events, *sorted(news, key=lambda event: event.at)))
+    # By time, for a member may tell late: whoever was cut off says only when it is back that it was promoted before.
+    known = _settle(tuple(sorted((*before.events, *news), key=lambda event: event.at)))
     last = before.seen.members
     members = {name: deeds[-1].at if deeds else last.get(name, "") for name, deeds in _all_deeds(view, cluster)}
     seen = Seen(view.me, view.server.timeline or 0, view.settings.pause, events.digest(cluster.config), members)

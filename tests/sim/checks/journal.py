@@ -14,8 +14,8 @@ def told(record: Record) -> Seen:
     if journal.seen.leader != record.end.holder:
         yield f"the journal tells of {journal.seen.leader or 'nobody'}, the key is held by {record.end.holder}"
     leading = [event for event in journal.events if event.what in LEADING]
-    if leading and leading[-1].target not in ("", record.end.holder):
-        yield f"its last change of leader is {leading[-1].what} to {leading[-1].target}"
+    if leading and record.end.holder not in {event.target for event in leading}:
+        yield f"it tells of no change by which {record.end.holder} leads"
     promoted = Counter(event.timeline for event in leading if event.what in ("switchover", "failover", "promotion"))
     yield from (f"timeline {timeline} began {times} times" for timeline, times in promoted.items() if times > 1)
     same = Counter((event.member, event.at, event.what) for event in journal.events)

@@ -27,7 +27,8 @@ def test_every_fact_of_the_tables_has_words() -> None:
     ("primary", "the server is a standby"),
     ("leaderless", "a leads"),
     ("lease_nearly_out", "the lease lasts 20s more"),
-    ("held_back", "nobody who answers has more of the log, and no vote is missing: c at 0/5000000, d does not answer; here 0/5000060"),
+    ("held_back", "nobody who answers has more of the log, and no vote is missing: "
+     "c at 0/5000000, d does not answer; here 0/5000060"),
     ("intent_names_me", "what is ordered is from a to c"),
     ("source_known", "a cannot be copied from: it says demoted, stopped"),
     ("patience_over", "the server failed to start 2 of 3 times"),

@@ -141,9 +141,9 @@ def test_a_switchover_carries_who_ordered_it_and_becomes_exact_when_the_former_l
     fell = did(stopped, Stop(handover=True), 1.0, rule="lead.70", cut_off=93.5).deeds
     spoken = view(memory=leading.memory, told=first, members=(Member(MemberName("a"), deeds=fell), Member(MemberName("b"))))
     found = written(spoken)
-    assert [event.what for event in found.events] == ["bootstrap", "switchover", "demotion"]
-    assert found.events[1].refused == Refused(7.5, 7.5)
-    assert found.events[2].by == "alice"
+    assert [event.what for event in found.events] == ["bootstrap", "demotion", "switchover"]
+    assert found.events[2].refused == Refused(7.5, 7.5)
+    assert found.events[1].by == "alice"
 
 
 def replace_leader(wish: Intent) -> Intent:
@@ -246,3 +246,16 @@ def test_changes_of_settings_name_no_text(
 def test_a_full_journal_drops_the_oldest_and_minor_events_first() -> None:
     kept = events.trimmed([Event(str(at), "joined" if at % 3 else "failover") for at in range(30)], 10)
     assert len(kept) == 10 and [event.what for event in kept].count("failover") >= 5
+
+
+def test_a_promotion_that_is_told_late_stands_where_it_belongs() -> None:
+    """a was promoted and cut off before it could tell; b leads since, and a is back."""
+    late = Event("2023-11-14T22:10:00.000+00:00", "failover", "a", "c", "a", 2)
+    mine = Event("2023-11-14T22:14:00.000+00:00", "failover", "b", "a", "b", 3)
+    told = Journal((*LED.events, mine), Seen("b", 3, members={"a": "", "b": ""}), True)
+    seen = view(timeline=3, told=told, members=(Member(MemberName("a"), deeds=(late,)), Member(MemberName("b"))))
+    assert [(event.what, event.target) for event in written(seen).events] == [
+        ("bootstrap", ""),
+        ("failover", "a"),
+        ("failover", "b"),
+    ]
