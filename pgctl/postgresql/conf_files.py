@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pgctl.model.conf import Conf
 from pgctl.postgresql import conf as texts
-from pgctl.postgresql import conninfo, files, parameters, version
+from pgctl.postgresql import conninfo, files, parameters, skipped, version
 from pgctl.postgresql import options as opts
 from pgctl.postgresql.options import Options
 from pgctl.postgresql.site import Site
@@ -42,6 +42,7 @@ def signals(site: Site, *, standby: bool) -> bool:
     signal = site.data_dir / "standby.signal"
     changed = files.remove_if_there(site.data_dir / "recovery.signal")
     if standby:
+        skipped.forget(site)
         return files.write_if_changed(signal, "", files.mode_below(site.data_dir)) or changed
     return files.remove_if_there(signal) or changed
 

@@ -15,13 +15,12 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from pgctl.errors import ServerError
-from pgctl.postgresql import connection, files
+from pgctl.postgresql import connection, skipped
 from pgctl.postgresql.connection import Connection
 from pgctl.postgresql.options import Options
 from pgctl.postgresql.site import Site
 from pgctl.units import Instant, Seconds
 
-_SKIPPED = "# claimed by another member's promotion; nothing of this timeline is known here\n"
 _NUDGE = Seconds(0.02)
 _STARTUP = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'startup'"
 
@@ -30,9 +29,11 @@ def promote(site: Site, options: Options, timeline: int, deadline: Instant, poin
     """See `Server.promote`. Raises ServerError."""
     with connection.local(site, options, "promotion", deadline) as conn:
         startup = [int(pid) for (pid,) in conn.rows(_STARTUP, None, deadline)]
+        names = skipped.wanted(site, conn, timeline, deadline)
+        to_archive = skipped.missing_in_archive(site, conn, names, deadline) if names else ()
         if not point_of_no_return():
             raise ServerError("the promotion was refused at the last moment", detail="the server was not promoted")
-        _skip_to(site, conn, timeline, deadline)
+        skipped.place(site, names, to_archive)
         if not conn.row("SELECT pg_promote(wait => false)", None, deadline)[0]:
             raise ServerError("the server did not take the order to promote", detail="the server may not be promoted")
         _wait(site, conn, startup, deadline)
@@ -40,21 +41,6 @@ def promote(site: Site, options: Options, timeline: int, deadline: Instant, poin
         with suppress(ServerError):
             conn.order("CHECKPOINT")
     return int(file[:8], 16)
-
-
-def _skip_to(site: Site, conn: Connection, timeline: int, deadline: Instant) -> None:
-    """Makes the server pass over the timelines before `timeline`, whose numbers others have claimed.
-
-    It takes the first number of which it finds no history file. A file that holds a comment and no ancestor is one, and
-    nobody can be misled by it to follow such a timeline. Source: PostgreSQL 15, timeline.c, findNewestTimeLine.
-    """
-    if not timeline:
-        return
-    own = int(conn.row("SELECT timeline_id FROM pg_control_checkpoint()", None, deadline)[0])
-    for skipped in range(own + 1, timeline):
-        path = site.data_dir / "pg_wal" / f"{skipped:08X}.history"
-        if not path.exists():
-            files.write(path, _SKIPPED, files.mode_below(site.data_dir))
 
 
 def _wait(site: Site, conn: Connection, startup: list[int], deadline: Instant) -> None:

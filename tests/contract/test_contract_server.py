@@ -16,6 +16,7 @@ from pgctl.model import timeline as timelines
 from pgctl.model.conf import SlotPlan, SlotWanted, StopMode
 from pgctl.model.lsn import Lsn
 from pgctl.model.server import ControlData, Phase
+from pgctl.postgresql import skipped
 from pgctl.units import Seconds
 from tests.contract.pg_fixtures import CLOCK, DYNAMIC, PASSWORDS, Member, member, soon, stop_fast
 
@@ -164,6 +165,43 @@ def test_a_standby_follows_over_a_timeline_that_was_passed_over(pair: tuple[Memb
     assert alpha.caught_up(beta)
     assert alpha.look_until(Phase.STANDBY).timeline == 4
     assert rows_match(alpha, beta, "SELECT sum(n) FROM public.t")
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_timeline_that_is_passed_over_is_archived_where_it_is_missing(
+    pair: tuple[Member, Member], tmp_path: Path, there: bool
+) -> None:
+    """Who follows by the archive alone must find every number; a real file that is there must not meet ours."""
+    alpha, beta = pair
+    settings = {"archive_mode": "on", "archive_command": f"test ! -f {tmp_path}/%f && cp %p {tmp_path}/%f"}
+    dynamic = {**beta.standby_conf(alpha).postgresql, "parameters": settings,
+               "recovery_conf": {"restore_command": f"cp {tmp_path}/%f %p"}}
+    beta.server.restart(replace(beta.standby_conf(alpha), postgresql=dynamic), deadline=soon())
+    alpha.server.stop(StopMode.FAST, checkpoint=True, deadline=soon())
+    if there:
+        (tmp_path / "00000002.history").write_text("# real\n")
+    assert beta.server.promote(timeline=3, deadline=soon(), point_of_no_return=lambda: True) == 3
+    until = soon(15)
+    while not (tmp_path / "00000003.history").exists() and CLOCK.now() < until:
+        CLOCK.sleep(Seconds(0.1))
+    assert (tmp_path / "00000003.history").exists()
+    assert (tmp_path / "00000002.history").read_text() == ("# real\n" if there else skipped.TEXT)
+
+
+def test_a_timeline_that_turns_out_to_be_real_is_followed(pair: tuple[Member, Member]) -> None:
+    """beta was to pass timeline 2 over, and was not promoted; then alpha leads on it."""
+    alpha, beta = pair
+    assert beta.caught_up(alpha)
+    stop_fast(beta)
+    left = Path(beta.section.data_dir) / "pg_wal" / "00000002.history"
+    left.write_text(skipped.TEXT)
+    alpha.server.stop(StopMode.FAST, checkpoint=True, deadline=soon())
+    alpha.server.start(alpha.standby_conf(beta), deadline=soon())
+    assert alpha.server.promote(timeline=2, deadline=soon(), point_of_no_return=lambda: True) == 2
+    beta.server.start(beta.standby_conf(alpha), deadline=soon())
+    assert beta.caught_up(alpha)
+    assert beta.look_until(Phase.STANDBY).timeline == 2
+    assert left.read_text() != skipped.TEXT
 
 
 def test_the_first_checkpoint_after_promotion_hurries(pair: tuple[Member, Member]) -> None:
