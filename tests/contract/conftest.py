@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from pgctl.dcs.store import Store
 from tests.contract.launchers import LAUNCHERS, Server
 from tests.contract.proxy import Proxy, proxy
 from tests.contract.services import Etcd, wait_for
+from tests.contract.services_kubernetes import Admitting
 
 CLOCK = SystemClock()
 
@@ -135,10 +137,10 @@ def served(kind: str, server: Server, port: int, name: str) -> Place:
     launcher = LAUNCHERS[kind]
     options = {**launcher.options(server, port), **launcher.apart(server, name)}
     found = placed(StoreSection(kind, options, f"test-{name}", "prod"), launcher.slack)
-    bare = found.make
+    bare, admit = found.make, launcher.admit
 
     def make(scope: str) -> Store:
-        return launcher.dress(server, StoreSection(kind, options, f"test-{name}", scope), bare(scope))
+        return Admitting(bare(scope), partial(admit, server, options, scope)) if admit else bare(scope)
 
     return replace(found, make=make, member=launcher.member, members_expire=launcher.members_expire)
 

@@ -12,8 +12,6 @@ from pathlib import Path
 from signal import Signals
 from typing import Protocol
 
-from pgctl.config.sections import StoreSection
-from pgctl.dcs.store import Store
 from tests.contract import services, services_consul, services_kubernetes
 from tests.contract.services_kubernetes import KubeApi
 
@@ -51,8 +49,8 @@ class Launcher:
     """Seconds after its deadline within which a lease must have ended for everyone."""
     apart: Callable[[Server, str], Mapping[str, object]] = lambda server, name: {}
     """Further options that keep clusters of that name to themselves, where the section's namespace does not."""
-    dress: Callable[[Server, StoreSection, Store], Store] = lambda server, section, store: store
-    """Puts around a store what its surroundings would do for it."""
+    admit: Callable[[Server, Mapping[str, object], str, str], None] | None = None
+    """Does for a member what its surroundings would have done before it writes itself: (server, options, scope, name)."""
     member: str = "n\u00f6de 1"
     """The oddest name that a member may have."""
     members_expire: bool = True
@@ -95,20 +93,16 @@ def _kube_namespace(server: Server, name: str) -> Mapping[str, object]:
     return {"namespace": server.namespace(name) if server.healthy() else name}
 
 
-def _with_pods(server: Server, section: StoreSection, store: Store) -> Store:
-    def admit(member: str) -> None:
-        assert isinstance(server, KubeApi)
-        labels = {**services_kubernetes.LABELS, "cluster-name": section.scope}
-        server.pod(str(section.options["namespace"]), member, labels)
-
-    return services_kubernetes.Admitting(store, admit)
+def _pod(server: Server, options: Mapping[str, object], scope: str, member: str) -> None:
+    assert isinstance(server, KubeApi)
+    server.pod(str(options["namespace"]), member, {**services_kubernetes.LABELS, "cluster-name": scope})
 
 
 LAUNCHERS: Mapping[str, Launcher] = {
     # As a proxy's: else it would learn from the server where the server itself is.
     "etcd3": Launcher(_etcd, lambda server, port: {"hosts": [f"127.0.0.1:{port}"], "use_proxies": True}, 2.5),
     "etcd": Launcher(_etcd2, lambda server, port: {"hosts": [f"127.0.0.1:{port}"], "use_proxies": True}, 2.0),
-    "kubernetes": Launcher(_kubernetes, _kube_options, 1.0, _kube_namespace, _with_pods, "node-1.a", members_expire=False,
+    "kubernetes": Launcher(_kubernetes, _kube_options, 1.0, _kube_namespace, _pod, "node-1.a", members_expire=False,
                            greets=True),
     "consul": Launcher(_consul, lambda server, port: {"host": f"127.0.0.1:{port}"}, 1.5),
 }

@@ -41,6 +41,8 @@ class Plan:
     """By role: superuser, replication, rewind, restapi."""
     dcs_settings: Mapping[str, object] = field(default_factory=dict)
     """Cluster-wide settings over the demo's own, for tests and benchmarks."""
+    outside: Mapping[str, dict[str, object]] = field(default_factory=dict)
+    """The configuration's section of a store that runs already, for tests."""
 
     @property
     def dcs(self) -> str:
@@ -89,6 +91,8 @@ def from_document(document: object, directory: str) -> Plan:
 
 def store_section(plan: Plan) -> dict[str, dict[str, object]]:
     """Where the cluster's keys are: the section that agents and the command line share."""
+    if plan.outside:
+        return dict(plan.outside)
     if plan.server:
         return plan.server.section
     return {"sqlite": {"path": plan.path("dcs", "store.sqlite")}}
