@@ -410,3 +410,15 @@ def test_servers_are_asked_directly_when_the_service_is_to_be_bypassed(lab: Lab,
     middle.refusals += [(403, {})]
     applied(plain.put("config", "3", budget=SOON))
     assert values(plain) == {"config": "3"} and middle.asked[-1] == f"GET {lab.path}/pods"
+
+
+# --- the manifests ---
+
+
+def test_a_real_api_server_takes_the_manifests(lab: Lab) -> None:
+    for file in ("rbac", "cluster"):
+        for document in yaml.safe_load_all(Path(f"kubernetes/{file}.yaml").read_text(encoding="utf-8")):
+            version, plural = document["apiVersion"], document["kind"].lower() + "s"
+            path = f"/{'api' if version == 'v1' else 'apis'}/{version}/namespaces/{lab.namespace}/{plural}"
+            made = lab.server.ask("POST", path, document)
+            assert made["metadata"]["name"] == document["metadata"]["name"]
