@@ -105,7 +105,7 @@ _DCS = (
     *_store("consul", "host url port scheme cacert cert key dc consistency service_check_interval"
             " service_check_tls_server_name", "checks service_tags", "verify register_service", "token"),
     *_store("zookeeper", "cacert cert key", "hosts", "use_ssl verify", "key_password",
-            "set_acls auth_data exhibitor"),
+            "set_acls auth_data sasl_options exhibitor"),
     *_store("exhibitor", "poll_interval port", "hosts"),
     *_store("kubernetes", "namespace scope_label role_label leader_label_value follower_label_value context pod_ip"
             " cacert standby_leader_label_value tmp_role_label kubeconfig", "ports retriable_http_codes",

@@ -14,9 +14,10 @@ from pgctl.errors import ConfigError
 
 _ROOMS: Mapping[str, str] = {
     "consul": "consul", "etcd": "etcd2", "etcd3": "etcd3", "kubernetes": "kubernetes", "sqlite": "sqlite",
+    "zookeeper": "zookeeper",
 }
 """Kind → room with a function `open_store(section, clock)`."""
-_EXTRAS: Mapping[str, str] = {"consul": "consul", "etcd": "etcd"}
+_EXTRAS: Mapping[str, str] = {"consul": "consul", "etcd": "etcd", "zookeeper": "zookeeper"}
 """Kind → the extra that installs its client library."""
 _FOUND_BY_DNS = ("etcd", "etcd3")
 _NOTICES: Mapping[str, str] = {"sqlite": "the embedded store serves members on this host only, and is gone with it"}
@@ -51,5 +52,6 @@ def _import(what: str, room: str, extra: str | None) -> Any:
     except ModuleNotFoundError as error:
         if extra is None or (error.name or "").startswith("pgctl"):
             raise
-        raise ConfigError(f'store "{what}" needs the Python library {error.name}, which is not installed',
+        library = (error.name or "").partition(".")[0]
+        raise ConfigError(f'store "{what}" needs the Python library {library}, which is not installed',
                           hint=f'Install it: pip install "pgctl-ha[{extra}]".') from error

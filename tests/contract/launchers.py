@@ -12,7 +12,7 @@ from pathlib import Path
 from signal import Signals
 from typing import Protocol
 
-from tests.contract import services, services_consul, services_kubernetes
+from tests.contract import services, services_consul, services_kubernetes, services_zookeeper
 from tests.contract.services_kubernetes import KubeApi
 
 
@@ -98,6 +98,12 @@ def _pod(server: Server, options: Mapping[str, object], scope: str, member: str)
     server.pod(str(options["namespace"]), member, {**services_kubernetes.LABELS, "cluster-name": scope})
 
 
+@contextmanager
+def _zookeeper(directory: Path) -> Iterator[Server]:
+    with services_zookeeper.zookeeper(directory) as server:
+        yield server
+
+
 LAUNCHERS: Mapping[str, Launcher] = {
     # As a proxy's: else it would learn from the server where the server itself is.
     "etcd3": Launcher(_etcd, lambda server, port: {"hosts": [f"127.0.0.1:{port}"], "use_proxies": True}, 2.5),
@@ -105,5 +111,6 @@ LAUNCHERS: Mapping[str, Launcher] = {
     "kubernetes": Launcher(_kubernetes, _kube_options, 1.0, _kube_namespace, _pod, "node-1.a", members_expire=False,
                            greets=True),
     "consul": Launcher(_consul, lambda server, port: {"host": f"127.0.0.1:{port}"}, 1.5),
+    "zookeeper": Launcher(_zookeeper, lambda server, port: {"hosts": [f"127.0.0.1:{port}"]}, 1.5, greets=True),
 }
 """By the kind of the section."""

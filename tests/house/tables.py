@@ -57,7 +57,7 @@ DOORS = (
     Door(
         ("threading.Thread", "threading.Timer", "concurrent", "_thread", "multiprocessing"),
         ("agent/jobs.py", "agent/heartbeat.py", "agent/rest_server.py", "agent/slot_keeper.py", "agent/watcher.py",
-         "rest/client.py", "dcs/kubernetes_watch.py"),
+         "rest/client.py", "dcs/kubernetes_watch.py", "dcs/zookeeper_lease.py"),
         "threads share a few cells and no more, so each thread is known by its room",
     ),
     Door(
@@ -92,7 +92,7 @@ DOORS = (
     ),
     Door(("etcd",), ("dcs/etcd2_client.py",), "a store's client is its backend's business"),
     Door(("consul",), ("dcs/consul_client.py",), "a store's client is its backend's business"),
-    Door(("kazoo",), ("dcs/zookeeper.py",), "a store's client is its backend's business"),
+    Door(("kazoo",), ("dcs/zookeeper_*.py",), "a store's client is its backend's business"),
     Door(("sqlite3",), ("dcs/sqlite*.py",), "a store's client is its backend's business"),
     Door(("click",), ("cli/*",), "the agent must not need what the prompt needs"),
     Door(("tabulate", "prettytable"), ("cli/tables.py",), "a formatter costs time to import, so it is taken when asked"),
