@@ -29,6 +29,10 @@ _WHAT: dict[type[Job], str] = {
 }
 
 
+LONGEST = 300
+"""Letters of a failure that are kept: it is read with every snapshot, and the log has it whole."""
+
+
 def stamp(view: View, at: Instant | None = None) -> str:
     """UTC, ISO 8601, milliseconds: now, or `at` by the clock that the view was made with."""
     wall = view.wall - (0.0 if at is None else view.now - at)
@@ -81,7 +85,7 @@ def finish(view: View, ended: JobState, memory: Memory) -> Memory:
     begun = memory.begun
     if begun is None:
         return memory
-    event = begun.event._replace(failed="" if ended.ok else ended.message, timeline=view.server.timeline)
+    event = begun.event._replace(failed="" if ended.ok else ended.message[:LONGEST], timeline=view.server.timeline)
     stopped = isinstance(ended.job, Stop)
     at = ended.cut_off or begun.at if stopped else view.now
     event = event._replace(at=stamp(view, at), refused=_refused(view, ended, begun))

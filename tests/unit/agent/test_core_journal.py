@@ -212,6 +212,14 @@ def test_a_deed_that_keeps_failing_is_told_once() -> None:
     assert [deed.failed for deed in twice.deeds] == ["it broke"]
 
 
+def test_a_long_failure_is_cut() -> None:
+    seen = view(me="a")
+    memory = record.begin(seen, seen.memory, "down.70", (StartJob(StartStandby()),), "because")
+    job = JobState(StartStandby(), seen.now, True, False, "x" * 5000)
+    (deed,) = remember.update(replace(seen, memory=memory, job=job)).deeds
+    assert len(deed.failed) == record.LONGEST
+
+
 def test_an_order_that_could_not_be_honoured_is_told_with_its_reason() -> None:
     wish = Intent("b", "z", by="alice")
     seen = view(intent=wish)
