@@ -8,7 +8,7 @@ PYTEST_ARGS =
 BENCH_ARGS =
 # make demo: NODES=5, DCS=etcd3, DETACH=1, FRESH=1
 DEMO = $(if $(NODES),--nodes $(NODES)) $(if $(DCS),--dcs $(DCS)) $(if $(DETACH),--detach) $(if $(FRESH),--fresh)
-# make services: further packages, such as SERVICES="zookeeper"
+# make services: more, such as SERVICES="kube-apiserver", which is built
 SERVICES =
 # make simulate: which seeds, in which modes (all that are live, when none is named), on how many processors
 SEEDS = 1000
@@ -25,7 +25,7 @@ help:
 	@echo 'make test       every test that can run on this host (PYTEST_ARGS="-k word")'
 	@echo 'make simulate   seeded histories with faults (SEEDS=1000, START=0, MODE="pause ...", JOBS=1)'
 	@echo 'make bench      the benchmarks'
-	@echo 'make services   PostgreSQL, etcd and Consul, by apt'
+	@echo 'make services   PostgreSQL, etcd, Consul and ZooKeeper, by apt'
 	@echo 'make clean      remove what was built here'
 
 demo:

@@ -94,3 +94,8 @@ cache_directory() {
 }
 
 need_consul() { command -v consul >/dev/null || scripts/unpack.sh bullseye consul usr/bin/consul >/dev/null; }
+
+# Debian's package: jars, a Java to run them, and the place for a log that the jar's manifest leaves out. Starts nothing.
+need_zookeeper() {
+    { command -v java >/dev/null && [ -e /usr/share/java/zookeeper.jar ]; } || install_packages zookeeper
+}

@@ -1,5 +1,5 @@
 #!/bin/sh
-# packages.sh [NAME...]: PostgreSQL, etcd and Consul, and the packages NAME..., by apt. Starts no server.
+# packages.sh [NAME...]: PostgreSQL, etcd, Consul and ZooKeeper, and the packages NAME..., by apt. Starts no server.
 # kube-apiserver is in no package any more: it is built when it is named, and else taken only if it is at hand.
 set -eu
 cd "$(dirname "$0")/.."
@@ -8,6 +8,7 @@ cd "$(dirname "$0")/.."
 need_postgresql
 need_etcd
 need_consul
+need_zookeeper
 packages=
 how=--at-hand
 for name in "$@"; do

@@ -15,7 +15,7 @@ import pytest
 from tests.contract.services import free_ports, wait_for
 
 JARS = Path("/usr/share/java")
-HINT = "needs ZooKeeper: make services SERVICES=zookeeper (Debian's package, and java)"
+HINT = "needs ZooKeeper: make services (Debian's package, and java)"
 
 
 def there() -> bool:
