@@ -132,6 +132,8 @@ def _cluster(notice: Notice, now: Instant) -> dict[str, object]:
         body["pause"] = True
     if cluster is None or cluster.leader is None:
         body["cluster_unlocked"] = True
+    if view.host.watchdog_fault:
+        body["watchdog_failed"] = True
     if failsafe_active(notice, now):
         body["failsafe_mode_is_active"] = True
     body["dcs_last_seen"] = int(notice.cluster_wall or 0)

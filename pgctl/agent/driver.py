@@ -176,7 +176,7 @@ class Driver:
             case MoveFence(armed):
                 return lead.move_fence(self._hands, self._settings, armed=armed)
             case Prolong():
-                return lead.prolong(self._hands, request)
+                return lead.prolong(self._hands, request, self._settings)
             case Quit(reason):
                 self.quitting = reason
         return APPLIED

@@ -15,7 +15,8 @@ a second.
                            must not wake up believing that it leads. An agent that ticks knows that its lease is over.
 
 * The clock is CLOCK_BOOTTIME: it counts a suspended machine's sleep. poll() does not, hence the look once a second:
-  after a resume the fence acts within a second. (Against a frozen machine there is only the kernel's watchdog.)
+  after a resume the fence acts within a second. (Against a frozen machine there is only the kernel's watchdog: an agent
+  that dies leaves it running, and its mark in the run directory; once the server is gone the fence closes it.)
 * The whole tree is killed, since a backend outlives a killed postmaster for as long as its statement runs, and could
   commit. The postmaster is frozen first (SIGSTOP), so that it forks nobody while its children are listed. Orphans of
   a postmaster that died before are found by their working directory, which is the data directory for all of them, and
@@ -42,7 +43,7 @@ import struct
 import sys
 import time
 
-RECORD, LOCK = "fence", "fence.lock"
+RECORD, LOCK, WATCHDOG = "fence", "fence.lock", "watchdog"
 MARK_AT, SIZE = 512, 1024
 SECOND = 10**9
 LONGEST_LOOK = SECOND
@@ -296,9 +297,35 @@ class Fence:
             send(record.agent_pid, SIGKILL, record.agent_started)
 
 
+def idle(record: Record, now: int, data_dir: str, program: str) -> bool:
+    """Whether the agent is gone and nothing of the server can write: it was let go of, or is stopped."""
+    if agent_lives(record):
+        return False
+    return not record.armed or (due(record, now) > NOTHING and not postmaster(data_dir) and not family(data_dir, 0, program))
+
+
+def agent_lives(record: Record) -> bool:
+    return bool(record.agent_pid) and started(record.agent_pid) == record.agent_started
+
+
+def close_watchdog(run_dir: str) -> None:
+    """In a dead agent's place: what it guarded is stopped, so the kernel need not reset the machine."""
+    mark = f"{run_dir}/{WATCHDOG}"
+    try:
+        with open(mark, "rb") as file:
+            device = file.read().decode().strip()
+        handle = os.open(device, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        os.write(handle, b"V")
+        os.close(handle)
+        os.unlink(mark)
+        say(f"closed the watchdog {device} of an agent that is gone")
+    except OSError as error:
+        say(f"could not close the watchdog: {error.strerror}")
+
+
 def over(record: Record, now: int, fence: Fence) -> bool:
     """Whether nothing is left to guard: the agent is gone and so is the server, or nobody is to be fenced."""
-    if record.agent_pid and started(record.agent_pid) == record.agent_started:
+    if agent_lives(record):
         return False
     return not record.armed or (due(record, now) == END and fence.clean)
 
@@ -337,6 +364,8 @@ def guard(run_dir: str, data_dir: str, lock: int, file: int) -> None:
         write_mark(file, now, data_dir)
         fence.act(record, now)
         latest = read_record(file, boot) or record
+        if os.path.exists(f"{run_dir}/{WATCHDOG}") and idle(latest, now_ns(), data_dir, fence.program):
+            close_watchdog(run_dir)
         if over(latest, now_ns(), fence):
             return
         rest(latest, look_in(latest, now_ns()))

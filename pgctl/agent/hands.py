@@ -8,6 +8,7 @@ from pgctl.agent.jobs import Jobs
 from pgctl.agent.lease import LeaseCell
 from pgctl.agent.promise import PromiseCell
 from pgctl.agent.slot_keeper import SlotKeeper
+from pgctl.agent.watchdog import Watchdog
 from pgctl.clock import Clock
 from pgctl.dcs.cluster_store import ClusterStore
 from pgctl.postgresql.server import Server
@@ -25,6 +26,7 @@ class Hands:
     lease: LeaseCell
     promise: PromiseCell
     fence: Fence
+    watchdog: Watchdog
     board: Board
     clock: Clock
     name: str

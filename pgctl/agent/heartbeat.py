@@ -1,4 +1,4 @@
-"""The thread that renews the lease, apart from the cycle: it drives `core.heartbeat`, and moves the fence.
+"""The thread that renews the lease, apart from the cycle: it drives `core.heartbeat`, and moves fence and watchdog.
 
 Law. Each renewal that the store confirmed moves the fence (while the lead rests on the store: `lease`); no other one moves
 it further, and one that asks for a lowered
@@ -18,6 +18,7 @@ from pgctl.agent.core.heartbeat import Pulse, Rest
 from pgctl.agent.core.view import Lease
 from pgctl.agent.fence import Fence
 from pgctl.agent.lease import LeaseCell
+from pgctl.agent.watchdog import Watchdog
 from pgctl.clock import Clock
 from pgctl.dcs.cluster_store import ClusterStore
 from pgctl.dcs.store import Rejected
@@ -41,11 +42,12 @@ class Pace:
 class Heartbeat:
     """`note` is the loop's, at every turn; one reference is swapped."""
 
-    def __init__(self, store: ClusterStore, lease: LeaseCell, fence: Fence, board: Board, bell: Bell, clock: Clock,
-                 settings: Settings) -> None:
+    def __init__(self, store: ClusterStore, lease: LeaseCell, fence: Fence, watchdog: Watchdog, board: Board, bell: Bell,
+                 clock: Clock, settings: Settings) -> None:
         self._store = store
         self._lease = lease
         self._fence = fence
+        self._watchdog = watchdog
         self._board = board
         self._bell = bell
         self._clock = clock
@@ -99,7 +101,9 @@ class Heartbeat:
 
     def _pulse(self) -> Pulse:
         pace, lease = self._pace, self._lease.read()
-        return Pulse(self._clock.now(), pace.settings.ttl, lease.held, lease.deadline, pace.progress)
+        ttl = pace.settings.ttl
+        within = self._watchdog.within(ttl) if lease.held else ttl
+        return Pulse(self._clock.now(), ttl, lease.held, lease.deadline, pace.progress, within)
 
     def _tick(self) -> None:
         if self._clock.now() - self._pace.turned <= self._pace.settings.ttl:
@@ -107,9 +111,10 @@ class Heartbeat:
 
     def renew(self, ttl: float) -> Answer:
         """Asks the store once. Applied: lease, fence and board have the new deadline."""
-        token, margin = self._lease.token(), settings.margin(ttl)
+        token, lasting = self._lease.token(), self._watchdog.within(ttl) if self._lease.read().held else ttl
+        margin = settings.margin(lasting)
         budget = heartbeat.budget(self._pulse(), margin)
-        self._note(self._lease.limit(Instant(self._clock.now() + ttl), margin))
+        self._note(self._lease.limit(Instant(self._clock.now() + lasting), margin))
         try:
             outcome = self._store.renew(Seconds(ttl), budget=budget)
         except (StoreUnreachable, OutcomeUnknown) as error:
@@ -120,8 +125,19 @@ class Heartbeat:
             return Answer(Outcome.REJECTED, outcome.reason)
         self._failing = False
         if outcome.deadline is not None:
-            self._note(self._lease.extend(token, outcome.deadline, self._clock.now(), margin))
+            deadline = self._watched(outcome.deadline, ttl)
+            self._note(self._lease.extend(token, deadline, self._clock.now(), margin))
         return APPLIED
+
+    def _watched(self, deadline: Instant, ttl: float) -> Instant:
+        """Pings the watchdog of a lead that rests on the store. Until when the lead is to be believed."""
+        lease, before = self._lease.read(), self._watchdog.open
+        if not lease.held or lease.failsafe or not before:
+            return deadline
+        believed = self._watchdog.keep(deadline, ttl)
+        if not self._watchdog.open:
+            self._bell.ring()
+        return believed
 
     def _note(self, lease: Lease | None) -> None:
         if lease is None:

@@ -22,6 +22,7 @@ from pgctl.agent.core.view import Lease
 from pgctl.agent.hands import Hands
 from pgctl.dcs.store import Applied
 from pgctl.model import document, failsafe
+from pgctl.model import settings as settings_table
 from pgctl.model.cluster import Leader
 from pgctl.model.settings import Settings
 from pgctl.rest import schema
@@ -39,13 +40,17 @@ def margin(lease: Lease, settings: Settings) -> Seconds:
 def may_write(hands: Hands, settings: Settings) -> bool:
     """Whether a server may be made writable now. Any thread may ask."""
     lease = hands.lease.read()
-    return lease.left(hands.clock.now()) >= margin(lease, settings) and hands.fence.alive()
+    guarded = hands.fence.alive() and not hands.watchdog.missing
+    return lease.left(hands.clock.now()) >= margin(lease, settings) and guarded
 
 
 def take(hands: Hands, request: HoldLease | ReclaimLease, settings: Settings, budget: Seconds) -> Answer:
     """Asks for the leader key, unless bound by a promise."""
     if not hands.fence.alive():
         return Answer(Outcome.REJECTED, "the fence process is not alive")
+    unwatched = hands.watchdog.fault(settings.ttl) if request.arm else ""
+    if unwatched:
+        return Answer(Outcome.REJECTED, f"the watchdog that is required cannot be used: {unwatched}")
     bound = hands.promise.attempt(hands.clock.now())
     if bound:
         return Answer(Outcome.REJECTED, bound)
@@ -67,10 +72,10 @@ def _ask_for_key(hands: Hands, request: HoldLease | ReclaimLease, settings: Sett
     if not taken:
         return answer
     deadline = taken[0].deadline or hands.lease.session
-    lease = hands.lease.hold(deadline, settings.margin)
+    hands.lease.hold(deadline, settings.margin)
     if request.arm:
-        hands.fence.arm(deadline, margin(lease, settings))
-    hands.board.lease(lease)
+        arm(hands, settings)
+    hands.board.lease(hands.lease.read())
     return answer
 
 
@@ -98,12 +103,37 @@ def compare(hands: Hands, leader: Leader | None) -> None:
 def move_fence(hands: Hands, settings: Settings, *, armed: bool) -> Answer:
     lease = hands.lease.read()
     if not armed:
-        hands.fence.disarm()
+        disarm(hands)
     elif lease.left(hands.clock.now()) <= 0:
         return Answer(Outcome.REJECTED, "there is no lease to guard")
     else:
-        hands.fence.arm(lease.deadline, margin(lease, settings))
+        arm(hands, settings)
     return APPLIED
+
+
+def arm(hands: Hands, settings: Settings) -> None:
+    """All guards of a lead that is held: the kernel's first, since with it the lead is believed to end earlier."""
+    hands.watchdog.arm(settings.ttl)
+    believed = hands.watchdog.keep(hands.lease.read().deadline, settings.ttl)
+    hands.lease.limit(believed, settings_table.margin(hands.watchdog.within(settings.ttl)))
+    lease = hands.lease.read()
+    hands.fence.arm(lease.deadline, margin(lease, settings))
+
+
+def disarm(hands: Hands) -> None:
+    """Nothing of ours can write, or the operator wants it so."""
+    hands.fence.disarm()
+    hands.watchdog.close()
+
+
+def see_to_watchdog(hands: Hands, settings: Settings) -> str:
+    """Before a cycle: a leader whose device was lost, or allowed again, opens it. Why a required one cannot be used."""
+    if not hands.fence.armed or not hands.lease.read().held:
+        return hands.watchdog.fault(settings.ttl)
+    if not hands.watchdog.open:
+        arm(hands, settings)
+        return (hands.watchdog.fault(settings.ttl) or "it is not open") if hands.watchdog.missing else ""
+    return ""
 
 
 # --- without the store ------------------------------------------------------------------------------------------------
@@ -124,13 +154,15 @@ def ask_members(hands: Hands, request: AskMembers, budget: Seconds) -> Round:
     return Round(sent, tuple(accepted), tuple(refused))
 
 
-def prolong(hands: Hands, request: Prolong) -> Answer:
-    before = hands.lease.read()
-    lease = hands.lease.prolong(request.deadline, hands.clock.now(), request.margin)
+def prolong(hands: Hands, request: Prolong, settings: Settings) -> Answer:
+    before, within = hands.lease.read(), hands.watchdog.within(settings.ttl)
+    margin = settings_table.margin(within)
+    deadline = hands.watchdog.keep(request.deadline, settings.ttl)
+    lease = hands.lease.prolong(deadline, hands.clock.now(), margin)
     if lease is None:
         return Answer(Outcome.REJECTED, "the members agreed too late: the lease is nearly out")
     if not before.failsafe:
         log.warning("the store cannot be reached: leading on, for every member has agreed")
-    hands.fence.move(lease.deadline, Seconds(request.margin))
+    hands.fence.move(lease.deadline, Seconds(margin))
     hands.board.lease(lease)
     return APPLIED

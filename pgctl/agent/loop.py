@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 
-from pgctl.agent import cycle_log
+from pgctl.agent import cycle_log, lead
 from pgctl.agent.bell import Bell
 from pgctl.agent.core import cycle
 from pgctl.agent.core.cycle import CycleResult, CycleStart
@@ -158,7 +158,8 @@ class Loop:
         """Drives one cycle to its end."""
         clock, jobs = self._hands.clock, self._hands.jobs
         self._driver.begin()
-        host = replace(self.host, scheduled_restart=self._orders.scheduled)
+        fault = lead.see_to_watchdog(self._hands, self._driver.settings)
+        host = replace(self.host, scheduled_restart=self._orders.scheduled, watchdog_fault=fault)
         start = CycleStart(clock.now(), clock.wall(), host, self.memory, self._hands.lease.read(), jobs.look(),
                            self._orders.asked, self._hands.promise.read(), self._hands.keeper.found(),
                            self._orders.config_order)

@@ -8,7 +8,7 @@ alone, and so are the key and the server of an agent that was told to leave. Sou
 import logging
 from dataclasses import replace
 
-from pgctl.agent import goodbye
+from pgctl.agent import goodbye, lead
 from pgctl.agent.bell import Bell
 from pgctl.agent.core import report
 from pgctl.agent.core.job import Stop
@@ -36,7 +36,7 @@ def shut_down(hands: Hands, driver: Driver, heartbeat: Heartbeat, bell: Bell) ->
     """
     if driver.settings.pause:
         log.info("paused: the server and the leader key are left as they are")
-        hands.fence.disarm()
+        lead.disarm(hands)
         return
     _end_job(hands, driver, heartbeat)
     goodbye.leave_duty(hands, driver, lambda seconds: _listen(hands, driver, heartbeat, bell, seconds))
@@ -44,6 +44,7 @@ def shut_down(hands: Hands, driver: Driver, heartbeat: Heartbeat, bell: Bell) ->
     if stopped is None:
         log.error("the server could not be stopped: the leader key is left to expire, and the fence stays")
         return
+    hands.watchdog.close()
     try:
         _hand_back(hands, stopped)
         hands.fence.disarm()

@@ -27,6 +27,7 @@ from pgctl.agent.orders import Orders
 from pgctl.agent.promise import FileRecord, PromiseCell
 from pgctl.agent.rest_server import RestServer
 from pgctl.agent.slot_keeper import SlotKeeper
+from pgctl.agent.watchdog import Watchdog
 from pgctl.agent.watcher import Watcher
 from pgctl.clock import SystemClock
 from pgctl.config import local
@@ -66,14 +67,15 @@ class Agent:
         self.bell = Bell()
         self._inbox = Inbox(self.bell)
         fence = Fence(section.run_dir, configuration.postgres.data_dir)
+        watchdog = Watchdog(configuration.watchdog, section.run_dir, clock)
         jobs = Jobs(server, bootstrap, clock, self.bell, lambda: self._driver.may_write())
         lease = LeaseCell()
         promise = PromiseCell(lease, FileRecord(section.run_dir))
-        self.hands = Hands(store, server, client, jobs, lease, promise, fence, board, clock, section.name,
+        self.hands = Hands(store, server, client, jobs, lease, promise, fence, watchdog, board, clock, section.name,
                            SlotKeeper(server.keep_logical))
         self._driver = Driver(self.hands, settings)
         self._orders = Orders(store, client, clock, section.name, self.reload)
-        self._heartbeat = Heartbeat(store, self.hands.lease, fence, board, self.bell, clock, settings)
+        self._heartbeat = Heartbeat(store, lease, fence, watchdog, board, self.bell, clock, settings)
         self._watcher = Watcher(store, self.bell, clock)
         self._rest = RestServer(configuration.rest, board, self._inbox, promise, clock)
         self._loop = Loop(self.hands, self._driver, self._orders, self._inbox, self.bell, self._heartbeat,
@@ -129,6 +131,7 @@ class Agent:
             log.warning("changes of %s take effect when the agent is restarted", " and ".join(fixed))
         self._rest.reload(fresh.rest)
         self.hands.server.reconfigure(fresh.postgres)
+        self.hands.watchdog.reconfigure(fresh.watchdog)
         host = host_of(fresh)
         self._loop.host = replace(host, name=self._loop.host.name, bootstrap=self._loop.host.bootstrap)
         self._loop.memory = replace(self._loop.memory, conf=None)

@@ -64,7 +64,8 @@ def active(cluster: Cluster, name: str) -> bool:
     return bool(json.loads(answer.data).get("failsafe_mode_is_active"))
 
 
-@pytest.mark.parametrize("number", [signal.SIGSTOP, signal.SIGKILL], ids=["hangs", "refuses"])
+@pytest.mark.parametrize("number", [
+    pytest.param(signal.SIGSTOP, id="hangs"), pytest.param(signal.SIGKILL, id="refuses", marks=pytest.mark.slow)])
 def test_the_primary_leads_on_without_the_store(failsafe: Cluster, number: signal.Signals) -> None:
     """Three leases long; the leader stays when the store comes back, and nobody has lost a connection meanwhile."""
     leader, begun = failsafe.wait_leader(), time.monotonic()

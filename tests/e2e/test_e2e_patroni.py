@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from pgctl.units import Seconds
 from tests.e2e import cluster as clusters
 from tests.e2e import patroni_peer
 from tests.e2e.patroni_peer import PATRONI, PGCTL, MixedCluster
@@ -315,3 +316,28 @@ def test_documents_have_the_same_fields(mixed: MixedCluster) -> None:
     for key in ("status", "history", "config"):
         assert _shape(ours[key]) == _shape(theirs[key])
     assert ours["failover"] == {}
+
+
+# --- without the store ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("leader", [A_PATRONI, OURS])
+def test_failsafe_mode_keeps_a_leader_of_either_kind(mixed: MixedCluster, leader: str) -> None:
+    """The store is gone for more than a lease: members of both kinds agree, and the leader stays."""
+    _make_leader(mixed, leader)
+    assert mixed.store is not None
+    mixed.raw_put("config", json.dumps({**mixed.document("config"), "failsafe_mode": True}))
+    mixed.wait("the members are named", lambda: set(mixed.document("failsafe") or {}) == set(mixed.names))
+    with Witness(mixed) as witness, Writer(mixed) as writer:
+        mixed.store.kill()
+        mixed.store.wait(timeout=10)
+        mixed.wait("every member knows", lambda: all(
+            _json(mixed, name, "/patroni").get("failsafe_mode_is_active") for name in mixed.names), 30)
+        mixed.clock.sleep(Seconds(15.0))
+        mixed.start_store()
+        mixed.wait("the store names the leader", lambda: mixed.leader() == leader, 30)
+        writer.wait_more(20)
+    note("mixed cluster without the store", writer)
+    assert {one.member for one in writer.acknowledged} == {leader}
+    assert witness.overlaps == ()
+    mixed.raw_put("config", json.dumps({**mixed.document("config"), "failsafe_mode": False}))

@@ -64,6 +64,19 @@ def test_who_has_promised_not_to_stand_does_not(view: View) -> None:
 
 @MANY
 @given(views())
+def test_without_the_watchdog_it_requires_a_member_is_no_primary(view: View) -> None:
+    """INV21: it does not stand, is not promoted, and a primary that leads is stopped."""
+    if not view.host.watchdog_fault:
+        return
+    if view.server.phase is Phase.STANDBY and remote.section(view) is None:
+        assert not any(isinstance(effect, e.HoldLease) for effect in decide.decide(view).effects)
+        assert not any(isinstance(job, j.Promote) for job in jobs(view))
+    if situation(view) is Situation.LEAD and view.server.phase is Phase.PRIMARY and view.lease.held:
+        assert any(isinstance(job, j.Stop) for job in jobs(view)) or view.lease.failsafe
+
+
+@MANY
+@given(views())
 def test_only_a_round_that_all_accepted_prolongs_the_lead(view: View) -> None:
     """INV6."""
     for effect in decide.decide(view).effects:

@@ -219,6 +219,7 @@ def views(draw: st.DrawFn) -> View:
         draw(tags),
         bootstrap=draw(st.sampled_from((None, {"ttl": 30}))),
         rebuild_allowed=draw(st.booleans()),
+        watchdog_fault=draw(st.sampled_from(("", "", "gone"))),
     )
     held = draw(st.booleans())
     until = Instant(NOW + draw(st.sampled_from((-1.0, 0.5, 4.0, 27.0)))) if held else Instant(0)

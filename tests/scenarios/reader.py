@@ -1,7 +1,7 @@
 """Reads a scenario: a few lines that say a view in words, `=>` the rule, and the effects that must follow.
 
 # why this scenario exists
-me b  bootstrap  nofailover  priority 2        who I am, and my tags
+me b  bootstrap  nofailover  priority 2  [unwatched]   who I am, and my tags; a watchdog is required and unusable
 cluster  ttl 30  pause  optime 0/5000000  timeline 3  initialize 7000000000000000001  identifier none
         remote 10.9.9.9  [slot s]  archive       a standby cluster: its remote primary, by stream or by archive
 cluster  failsafe a,b  |  cluster  unreadable  the mode is on, and whom `/failsafe` names
@@ -172,6 +172,7 @@ def me(draft: Draft, words: Words) -> None:
         tags=tags(words),
         bootstrap=bootstrap,
         rebuild_allowed=not words.flag("no-rebuild"),
+        watchdog_fault="/dev/watchdog does not exist" if words.flag("unwatched") else "",
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from pgctl.agent.core import effects as e
 from pgctl.agent.core.job import Promote
+from pgctl.model import settings
 from pgctl.model.failsafe import Ping, Promise
 from pgctl.model.lsn import Lsn
 from pgctl.model.server import Phase
@@ -105,9 +106,10 @@ def _accept(agent: Any, ping: Ping) -> str:
 
 def prolong(agent: Any, request: e.Prolong) -> e.Answer:
     world, name = agent.node.world, agent.node.name
-    lease = agent.cell.prolong(request.deadline, Instant(agent.now), request.margin)
+    margin = settings.margin(agent.settings.ttl)
+    lease = agent.cell.prolong(request.deadline, Instant(agent.now), margin)
     if lease is None:
         return e.Answer(e.Outcome.REJECTED, "the members agreed too late")
-    agent.fence.move(lease.deadline, request.margin)
+    agent.fence.move(lease.deadline, margin)
     world.note(Prolonged(world.now, name, agent.node.clock.true(lease.deadline), world.named_in_failsafe()))
     return e.APPLIED

@@ -174,6 +174,12 @@ def stop_now(view: View) -> Plan:
     return start(view, Stop(mode=StopMode.IMMEDIATE, timeout=view.margin), keep_fence=True)
 
 
+def step_down(view: View) -> Plan:
+    """A primary is stopped without ceremony, and gives the lead up once it is; a standby gives it up now."""
+    plan = stop_now(view) if view.server.phase is Phase.PRIMARY else release(view)
+    return replace(plan, reason=view.host.watchdog_fault)
+
+
 # --- starting -------------------------------------------------------------------------------------------------------
 
 

@@ -276,7 +276,7 @@ class CancelJob(Request[Answer]):
 
 @dataclass(frozen=True, slots=True)
 class MoveFence(Request[Answer]):
-    """Armed: the fence follows the lease's deadline. Not armed: it leaves the server alone (a standby, or pause)."""
+    """Armed: fence and watchdog follow the lease. Not armed: they leave the server alone (a standby, or pause)."""
 
     armed: bool
 
@@ -289,7 +289,6 @@ class Prolong(Request[Answer]):
     """
 
     deadline: Instant
-    margin: float
 
 
 @dataclass(frozen=True, slots=True)

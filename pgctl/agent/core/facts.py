@@ -121,6 +121,11 @@ def lease_nearly_out(view: View) -> bool:
     return view.lease.left(view.now) < 2 * view.margin
 
 
+def unwatched(view: View) -> bool:
+    """A watchdog is required here, and cannot be used."""
+    return bool(view.host.watchdog_fault)
+
+
 def members_agree(view: View) -> bool:
     """I hold the lead still, and every member that could take it has just promised not to (`core.failsafe`)."""
     return view.cluster is None and view.lease.held and view.round is not None and not view.round.refused

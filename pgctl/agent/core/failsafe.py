@@ -35,7 +35,6 @@ from collections.abc import Mapping
 from pgctl.agent.core import slots
 from pgctl.agent.core.effects import AskMembers, Prolong
 from pgctl.agent.core.view import View
-from pgctl.model import settings as settings_table
 from pgctl.model.failsafe import Ping
 from pgctl.units import Instant
 
@@ -76,8 +75,7 @@ def question(view: View) -> AskMembers | None:
 
 def prolong(view: View) -> tuple[Prolong, ...]:
     """What a round that all accepted allows: to lead until a ttl after it was sent."""
-    ttl = view.settings.ttl
-    return (Prolong(Instant(view.round.sent + ttl), settings_table.margin(ttl)),) if view.round is not None else ()
+    return (Prolong(Instant(view.round.sent + view.settings.ttl)),) if view.round is not None else ()
 
 
 def electors(view: View) -> Mapping[str, str]:

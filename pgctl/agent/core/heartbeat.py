@@ -29,6 +29,12 @@ class Pulse:
     leading: bool = False
     deadline: Instant = Instant(0)
     progress: Instant = Instant(0)
+    within: float = 0.0
+    """Seconds that a lead lasts after it was prolonged, where a watchdog makes that less than the ttl."""
+
+    @property
+    def lasting(self) -> float:
+        return self.within or self.ttl
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +52,7 @@ def heartbeat() -> Beats:
             pulse = yield from ask(Rest(soon(pulse.ttl)))
             continue
         answer: Answer = yield from ask(RenewLease(pulse.ttl))
-        pulse = yield from ask(Rest(pause(answer, pulse.ttl)))
+        pulse = yield from ask(Rest(pause(answer, pulse.lasting)))
 
 
 def withheld(pulse: Pulse) -> bool:
@@ -65,7 +71,7 @@ def soon(ttl: float) -> float:
 
 def budget(pulse: Pulse, margin: float) -> Seconds:
     """Seconds that one renewal may take: less as the end nears, so that the fence sees the agent tick meanwhile."""
-    longest = max(SHORTEST, pulse.ttl / 5)
+    longest = max(SHORTEST, pulse.lasting / 5)
     if not pulse.leading:
         return Seconds(longest)
     return Seconds(min(longest, max(margin / 2, (pulse.deadline - pulse.now - margin) / 2)))

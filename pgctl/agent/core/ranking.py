@@ -124,6 +124,8 @@ def bar(view: View) -> str:
         return f"the server is {server.phase}, not a standby that accepts connections"
     if view.host.tags.nofailover:
         return "tagged nofailover"
+    if view.host.watchdog_fault:
+        return f"the watchdog that it requires cannot be used: {view.host.watchdog_fault}"
     if failsafe.left_out(view):
         return "not in the failsafe topology: a leader without the store would not ask this member"
     if server.lsn is None:

@@ -95,6 +95,8 @@ class Host:
     """A data directory that cannot follow, and cannot be rewound, may be removed and cloned anew."""
     database: str = "postgres"
     scheduled_restart: ScheduledRestart | None = None
+    watchdog_fault: str = ""
+    """Why a watchdog that is required does not guard, or could not if this member led."""
 
 
 @dataclass(frozen=True, slots=True)

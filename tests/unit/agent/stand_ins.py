@@ -8,7 +8,9 @@ from typing import Any
 from pgctl.agent.fence import Adopted, Fence
 from pgctl.agent.lease import LeaseCell
 from pgctl.agent.promise import PromiseCell
-from pgctl.config.sections import BootstrapSection
+from pgctl.agent.watchdog import Watchdog
+from pgctl.clock import Clock
+from pgctl.config.sections import BootstrapSection, WatchdogSection
 from pgctl.errors import ServerError
 from pgctl.model.conf import Conf, SlotPlan, StopMode, Upstream
 from pgctl.model.failsafe import Promise
@@ -54,6 +56,58 @@ class NotedRecord:
 def promises(lease: LeaseCell) -> PromiseCell:
     """A cell that has promised nothing, of an agent that did not just boot."""
     return PromiseCell(lease, NotedRecord())
+
+
+class NotedDevice:
+    """A watchdog device: what it was told, in order; what it takes, and whether it fails, is set."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.fault = ""
+        self.broken = False
+        self.takes: int | None = None
+
+    def usable(self) -> str:
+        return self.fault
+
+    def open(self) -> None:
+        self._tell("open")
+
+    def set_timeout(self, seconds: int) -> int:
+        self._tell(f"timeout {seconds}")
+        return seconds if self.takes is None else self.takes
+
+    def ping(self) -> None:
+        self._tell("ping")
+
+    def close(self) -> bool:
+        self._tell("close")
+        return True
+
+    def abandon(self) -> None:
+        self.told.append("abandon")
+
+    def _tell(self, word: str) -> None:
+        if self.broken:
+            raise OSError(5, "Input/output error")
+        self.told.append(word)
+
+
+class NotedWatchdog(Watchdog):
+    """The real one over a noted device."""
+
+    def __init__(self, device: NotedDevice, clock: Clock, run_dir: str, mode: str, margin: int) -> None:
+        super().__init__(WatchdogSection(mode, "/dev/noted", safety_margin=margin), run_dir, clock)
+        self._device = device
+
+
+def watched(device: NotedDevice, clock: Clock, mode: str = "off", run_dir: str = "/nonexistent",
+            margin: int = 5) -> NotedWatchdog:
+    return NotedWatchdog(device, clock, run_dir, mode, margin)
+
+
+def unwatched(clock: Clock) -> Watchdog:
+    return Watchdog(WatchdogSection(mode="off"), "", clock)
 
 
 class NotedFence(Fence):

@@ -2,7 +2,8 @@
 
 import threading
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -58,7 +59,7 @@ from pgctl.model.sync import SyncState
 from pgctl.model.timeline import Switch, TimelineHistory
 from pgctl.rest.client import Client
 from pgctl.units import Instant, Seconds
-from tests.unit.agent.stand_ins import NotedFence, NotedServer, SetClock, promises
+from tests.unit.agent.stand_ins import NotedDevice, NotedFence, NotedServer, SetClock, promises, watched
 
 ME = MemberName("a")
 
@@ -73,8 +74,10 @@ class Stand:
         self.jobs = Jobs(self.server, BootstrapSection(), self.clock, bell, lambda: self.driver.may_write())
         client = Client(CtlSection(), clock=self.clock)
         self.promise = promises(self.lease)
-        self.hands = Hands(store, self.server, client, self.jobs, self.lease, self.promise, self.fence, board, self.clock,
-                           "a", SlotKeeper(self.server.keep_logical))
+        self.device = NotedDevice()
+        self.watchdog = watched(self.device, self.clock)
+        self.hands = Hands(store, self.server, client, self.jobs, self.lease, self.promise, self.fence, self.watchdog, board,
+                           self.clock, "a", SlotKeeper(self.server.keep_logical))
         self.driver = Driver(self.hands, Settings(ttl=12))
         self.driver.begin()
 
@@ -108,7 +111,7 @@ SAMPLES: dict[str, Any] = {
     "guard": {}, "revision": Revision(0), "status": Status(), "stored": History(), "timeline": 2, "limit": 0,
     "value": "", "document": {}, "intent": Intent(), "reason": "", "member": Member(ME), "conf": Conf(),
     "plan": SlotPlan(), "action": "on_start", "role": "replica", "job": Stop(), "why": "", "armed": False,
-    "sync": SyncState(), "arm": True, "ping": Ping("a", "", ""), "deadline": Instant(0), "margin": 1.0,
+    "sync": SyncState(), "arm": True, "ping": Ping("a", "", ""), "deadline": Instant(0),
     "journal": Journal(), "claim": Claim(2, "a"),
 }  # fmt: skip
 
@@ -323,22 +326,22 @@ def test_what_all_members_promise_moves_lease_and_fence(stand: Stand) -> None:
     stand.driver.perform(HoldLease())
     stand.clock.time += 6
     deadline = Instant(stand.clock.now() + 12)
-    assert stand.driver.perform(effects.Prolong(deadline, 2.0)) == APPLIED
+    assert stand.driver.perform(effects.Prolong(deadline)) == APPLIED
     assert stand.lease.read().deadline == deadline and stand.lease.read().failsafe
     assert stand.fence.told[-1] == ("move", deadline, Seconds(2.0))
     stand.clock.time += 11
-    assert stand.driver.perform(effects.Prolong(Instant(stand.clock.now() + 12), 2.0)).outcome is Outcome.REJECTED
+    assert stand.driver.perform(effects.Prolong(Instant(stand.clock.now() + 12))).outcome is Outcome.REJECTED
 
 
 def test_a_lead_by_promises_outlives_the_key_but_not_another_leader(stand: Stand) -> None:
     stand.driver.perform(HoldLease())
-    stand.driver.perform(effects.Prolong(Instant(stand.clock.now() + 30), 2.0))
+    stand.driver.perform(effects.Prolong(Instant(stand.clock.now() + 30)))
     stand.clock.time += 13
     stand.driver.perform(effects.ReadCluster())
     assert stand.leader() == 0 and stand.lease.read().failsafe
     assert stand.driver.perform(HoldLease()) == APPLIED
     assert stand.lease.read() == Lease(True, Instant(stand.clock.now() + 30), 5.0)  # without settings: the default ttl
-    stand.driver.perform(effects.Prolong(Instant(stand.clock.now() + 60), 5.0))
+    stand.driver.perform(effects.Prolong(Instant(stand.clock.now() + 60)))
     stand.clock.time += 31
     stand.write("leader", "b")
     stand.driver.perform(effects.ReadCluster())
@@ -351,3 +354,18 @@ def test_only_the_very_words_are_consent(stand: Stand) -> None:
     found = stand.driver.perform(asked)
     assert found.sent == stand.clock.now() and found.accepted == ()
     assert [name for name, _ in found.refused] == ["b", "c"]
+
+
+def test_without_a_watchdog_that_is_required_nothing_is_taken_or_made_writable(stand: Stand, tmp_path: Path) -> None:
+    stand.hands = replace(stand.hands, watchdog=watched(stand.device, stand.clock, "required", str(tmp_path)))
+    stand.driver = Driver(stand.hands, Settings(ttl=12))
+    stand.driver.begin()
+    stand.device.fault = "/dev/noted does not exist"
+    answer = stand.driver.perform(HoldLease())
+    assert answer.outcome is Outcome.REJECTED and "does not exist" in answer.reason
+    stand.device.fault = ""
+    assert stand.driver.perform(HoldLease()) == APPLIED and stand.driver.may_write()
+    assert stand.device.told == ["open", "timeout 7", "ping"]
+    assert stand.fence.told[-1] == ("arm", Instant(stand.clock.now() + 6), Seconds(1.0))
+    stand.driver.perform(MoveFence(False))
+    assert stand.device.told[-1] == "close" and not stand.driver.may_write()

@@ -2,6 +2,7 @@
 
 import select
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -18,7 +19,7 @@ from pgctl.dcs.inproc import Fate, Fault, InprocStore, Universe
 from pgctl.model.member import Member, MemberName
 from pgctl.model.settings import Settings
 from pgctl.units import Instant, Seconds
-from tests.unit.agent.stand_ins import NotedFence, SetClock, eventually
+from tests.unit.agent.stand_ins import NotedDevice, NotedFence, SetClock, eventually, watched
 
 UNKNOWN = Answer(Outcome.UNKNOWN, "no reply")
 
@@ -73,14 +74,17 @@ def test_the_budget_shrinks_as_the_lease_runs_out() -> None:
 
 
 class Stand:
-    def __init__(self) -> None:
+    def __init__(self, mode: str = "off") -> None:
         self.clock = SetClock()
         self.universe = Universe(self.clock)
         self.store = ClusterStore(InprocStore(self.universe, "a", self.clock), "prod")
         self.lease, self.fence, self.bell = LeaseCell(), NotedFence(), Bell()
         self.board = Board("prod", Host(MemberName("a"), "", "", ""), self.clock.now(), self.clock.wall())
         self.settings = Settings(ttl=12)
-        self.heartbeat = Heartbeat(self.store, self.lease, self.fence, self.board, self.bell, self.clock, self.settings)
+        self.device = NotedDevice()
+        self.watchdog = watched(self.device, self.clock, mode)
+        self.heartbeat = Heartbeat(self.store, self.lease, self.fence, self.watchdog, self.board, self.bell, self.clock,
+                                   self.settings)
 
     def lead(self) -> None:
         held = self.store.hold_leader("a", ttl=Seconds(12), budget=Seconds(1))
@@ -180,3 +184,21 @@ def test_an_agent_whose_loop_no_longer_turns_does_not_tick(stand: Stand) -> None
     stand.heartbeat.start()
     assert not eventually(lambda: ("tick",) in stand.fence.told, within=0.3)
     stand.heartbeat.stop(Seconds(5))
+
+
+def test_a_renewal_pings_the_watchdog_and_the_lead_ends_before_the_reset(tmp_path: Path) -> None:
+    stand = Stand()
+    stand.watchdog = watched(stand.device, stand.clock, "automatic", str(tmp_path))
+    stand.heartbeat = Heartbeat(stand.store, stand.lease, stand.fence, stand.watchdog, stand.board, stand.bell, stand.clock,
+                                stand.settings)
+    stand.lead()
+    stand.watchdog.arm(12)
+    stand.clock.time += 3
+    stand.heartbeat.renew(12)
+    assert stand.device.told == ["open", "timeout 7", "ping"]
+    assert stand.lease.read().deadline == stand.clock.now() + 7 - 1
+    stand.device.broken = True
+    stand.clock.time += 3
+    stand.heartbeat.renew(12)
+    assert stand.rung() and not stand.watchdog.open
+    assert stand.lease.read().deadline == stand.clock.now() + 3

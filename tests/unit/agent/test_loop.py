@@ -32,7 +32,7 @@ from pgctl.model.server import Phase, ServerState
 from pgctl.model.settings import Settings
 from pgctl.rest.client import Client
 from pgctl.units import Instant, Seconds, Wall
-from tests.unit.agent.stand_ins import NotedFence, NotedServer, eventually, promises
+from tests.unit.agent.stand_ins import NotedFence, NotedServer, eventually, promises, unwatched
 
 
 class NotedHeartbeat(Heartbeat):
@@ -56,8 +56,8 @@ class Stand:
         jobs = Jobs(self.server, None, self.clock, self.bell, lambda: self.driver.may_write())
         client = Client(CtlSection())
         lease = LeaseCell()
-        hands = Hands(self.store, self.server, client, jobs, lease, promises(lease), self.fence, self.board, self.clock, "a",
-                      SlotKeeper(self.server.keep_logical))
+        hands = Hands(self.store, self.server, client, jobs, lease, promises(lease), self.fence, unwatched(self.clock),
+                      self.board, self.clock, "a", SlotKeeper(self.server.keep_logical))
         self.driver = Driver(hands, Settings())
         self.reloads: list[str] = []
         self.inbox = Inbox(self.bell)

@@ -26,7 +26,7 @@ from pgctl.model.server import Phase
 from pgctl.model.settings import Settings
 from pgctl.rest.client import Client
 from pgctl.units import Seconds
-from tests.unit.agent.stand_ins import NotedFence, NotedServer, promises
+from tests.unit.agent.stand_ins import NotedFence, NotedServer, promises, unwatched
 
 ME = MemberName("a")
 
@@ -49,8 +49,8 @@ class Stand:
         self.bell = Bell()
         jobs = Jobs(self.server, None, self.clock, self.bell, lambda: True)
         lease = LeaseCell()
-        self.hands = Hands(store, self.server, Client(CtlSection()), jobs, lease, promises(lease), self.fence, board,
-                           self.clock, "a", SlotKeeper(self.server.keep_logical))
+        self.hands = Hands(store, self.server, Client(CtlSection()), jobs, lease, promises(lease), self.fence,
+                           unwatched(self.clock), board, self.clock, "a", SlotKeeper(self.server.keep_logical))
         self.driver = Driver(self.hands, Settings(ttl=12))
         self.driver.begin()
 

@@ -80,7 +80,8 @@ def test_an_error(change: dict[str, Any], fault: str) -> None:
     ({"tags": {"nofailover": True, "failover_priority": 1}},
      "tags: nofailover and failover_priority are both given: nofailover wins"),
     ({"consul": {}}, "etcd3: has no effect, for consul is configured too"),
-    ({"watchdog.mode": "required"}, "watchdog.mode: has no effect: automatic, off or required"),
+    ({"watchdog.mode": "sometimes"},
+     'watchdog.mode: must be automatic, off or required, not "sometimes": off is used'),
 ])
 def test_a_warning(change: dict[str, Any], fault: str) -> None:
     assert (told(change), told(change, errors=False)) == ([], [fault])

@@ -140,7 +140,7 @@ tags:
     assert found.bootstrap.dcs["postgresql"] == {"use_pg_rewind": True, "parameters": None}
     assert found.postgres.replication.password == "1234" and found.agent.tags == Tags()
     assert (found.postgres.data_dir, found.postgres.listen_hosts) == ("data/postgresql0", ("127.0.0.1", "::1"))
-    assert found.ignored == ("watchdog.mode",)
+    assert (found.ignored, found.watchdog.mode) == ((), "automatic")
 
 
 @pytest.mark.parametrize(("text", "words"), [

@@ -13,6 +13,12 @@ LAME = (
     ),
     rule("lame.15", "the key names me from an earlier life: take it over", [facts.unclaimed], deeds.reclaim),
     rule(
+        "lame.17",
+        "the watchdog that is required cannot be used: give the lead up",
+        [facts.unwatched],
+        deeds.release,
+    ),
+    rule(
         "lame.20",
         "it will not start, and somebody can take over: give the lead up",
         [facts.patience_over, cluster_facts.somebody_can_take_over],

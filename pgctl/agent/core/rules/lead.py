@@ -11,6 +11,12 @@ LEAD = (
         deeds.reclaim,
     ),
     rule(
+        "lead.15",
+        "the watchdog that is required does not guard: step down",
+        [facts.unwatched, facts.up],
+        deeds.step_down,
+    ),
+    rule(
         "lead.20",
         "renewals fail and the lease is nearly out: stop in order",
         [facts.primary, facts.lease_nearly_out],
