@@ -199,7 +199,8 @@ class Jobs:
     def _restart(self, job: Restart, cancelled: Callable[[], bool]) -> str:
         deadline = self._after(job.timeout)
         self._server.rehearse(job.conf)
-        self._server.stop(StopMode.FAST, checkpoint=True, deadline=deadline, cancelled=cancelled, on_signal=self._cut_off)
+        stopped = min(deadline, self._after(job.stop_timeout))
+        self._server.stop(StopMode.FAST, checkpoint=True, deadline=stopped, cancelled=cancelled, on_signal=self._cut_off)
         if job.primary:
             self._start_primary(job.conf, deadline, cancelled)
             return ""

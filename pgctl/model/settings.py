@@ -93,7 +93,7 @@ TABLE: tuple[Row, ...] = (
     Row("maximum_lag_on_syncnode", Kind.BYTES, "WAL a synchronous standby may miss and stay one; 0, -1: any", -1),
     Row("check_timeline", Kind.FLAG, "refuse candidates on an older timeline than the cluster's"),
     Row("max_timelines_history", Kind.COUNT, "lines kept in the history of leaders; 0: all", 0),
-    Row("primary_start_timeout", Kind.SECONDS, "time a crashed primary has to recover, then hands over; 0: none", 0,
+    Row("primary_start_timeout", Kind.SECONDS, "time a crashed primary has to come up, then others lead; 0: none", 0,
         ("master_start_timeout",)),
     Row("primary_stop_timeout", Kind.SECONDS, "time to stop before it is forced, in synchronous mode; 0: no limit", 0,
         ("master_stop_timeout",)),

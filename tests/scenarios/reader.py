@@ -26,6 +26,7 @@ promise  b 12  |  promise  unknown 5           to whom, seconds left; unknown: a
 round  agreed b,c  refused d                   what members said to me, who lead without the store
 memory  leaderless 3  handover b  failures 2  retry 5  rewind-failed  rebuilds 3  former a  fence armed  unfed 90
         ready feed  copied 9  grew 0
+        away 20  crashes 2  primary-up  yielding    seconds since my server is away; past crashes; up at the last look
 => race.85  nobody I must hear from is missing, and nobody is ahead of me
    HoldLease; StartJob promote
 """
@@ -465,6 +466,10 @@ def memory(draft: Draft, words: Words) -> None:
         handover=words.value("handover") or None,
         unfed_since=Instant(NOW - (words.number("unfed") or 0)) if "unfed" in words.words else None,
         start_failures=words.number("failures") or 0,
+        away_since=Instant(NOW - away) if (away := words.number("away")) is not None else None,
+        crashes=tuple(Instant(NOW - 60 + at) for at in range(words.number("crashes") or 0)),
+        primary_up=words.flag("primary-up"),
+        yielding=words.flag("yielding"),
         last_failure="it broke" if words.flag("failed") or retry else "",
         retry_at=Instant(NOW + (retry or 0)) if retry else Instant(0),
         rewind_failed=words.flag("rewind-failed"),

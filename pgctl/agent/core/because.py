@@ -5,7 +5,7 @@ A table by the fact's name. A fact without a row is told by its name; a row is t
 
 from collections.abc import Callable
 
-from pgctl.agent.core import cluster_facts, divergence, facts, intents, ranking
+from pgctl.agent.core import cluster_facts, divergence, facts, intents, ranking, recovery
 from pgctl.agent.core.view import View
 from pgctl.model import lsn as lsns
 from pgctl.model.server import Phase
@@ -136,7 +136,7 @@ def _rebuild(view: View) -> str:
 
 
 def _failures(view: View) -> str:
-    return f"the server failed to start {view.memory.start_failures} of {facts.MAX_STARTS} times"
+    return f"the server failed to start {view.memory.start_failures} of {recovery.MAX_STARTS} times"
 
 
 def _hung(view: View) -> str:

@@ -147,6 +147,11 @@ def somebody_can_take_over(view: View) -> bool:
     return bool(intents.successors(view))
 
 
+def stuck(view: View) -> bool:
+    """My server is silent; or it has been starting for too long, and somebody else could lead."""
+    return facts.hung_too_long(view) or (facts.starting_too_long(view) and somebody_can_take_over(view))
+
+
 def alien(view: View) -> bool:
     known = view.cluster.known_identifier if view.cluster else None
     return bool(known and view.server.system_identifier and known != view.server.system_identifier)

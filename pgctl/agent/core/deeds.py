@@ -174,12 +174,6 @@ def stop_now(view: View) -> Plan:
     return start(view, Stop(mode=StopMode.IMMEDIATE, timeout=view.margin), keep_fence=True)
 
 
-def step_down(view: View) -> Plan:
-    """A primary is stopped without ceremony, and gives the lead up once it is; a standby gives it up now."""
-    plan = stop_now(view) if view.server.phase is Phase.PRIMARY else release(view)
-    return replace(plan, reason=view.host.watchdog_fault)
-
-
 # --- starting -------------------------------------------------------------------------------------------------------
 
 
@@ -221,7 +215,8 @@ def restart(view: View) -> Plan:
     is_primary = view.server.phase is Phase.PRIMARY
     conf = follow_target.primary_conf(view) if is_primary else follow_target.standby_conf(view)
     timeout = order.timeout or view.settings.primary_start_timeout or 300
-    return start(view, Restart(conf=conf, timeout=timeout, order=order.id), keep_fence=is_primary)
+    stop = (view.settings.stop_limit if is_primary else 0) or timeout
+    return start(view, Restart(conf=conf, timeout=timeout, stop_timeout=stop, order=order.id), keep_fence=is_primary)
 
 
 def copy_slots(view: View) -> Plan:

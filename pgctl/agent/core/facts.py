@@ -4,13 +4,12 @@ A fact looks at the view and at nothing else; it reads as an adjective or a clau
 Those about the cluster, intents and the race are in `cluster_facts`.
 """
 
-from pgctl.agent.core import divergence, duty, intents, logical_slots
+from pgctl.agent.core import divergence, duty, intents, logical_slots, recovery
 from pgctl.agent.core.job import Bootstrap, Promote, Restart, StartPrimary
 from pgctl.agent.core.view import ReinitOrder, RestartOrder, View
 from pgctl.model.server import Phase
 
 MAX_REBUILDS = 3
-MAX_STARTS = 3
 NOT_BELOW_PRIMARY = {
     "max_connections",
     "max_worker_processes",
@@ -75,13 +74,18 @@ def too_soon(view: View) -> bool:
     return view.now < view.memory.retry_at
 
 
+def rested(view: View) -> bool:
+    """No deed failed a moment ago."""
+    return view.now >= view.memory.retry_at
+
+
 def coming(view: View) -> bool:
     """It starts, or is to be started again in a moment."""
     return starting(view) or (stopped(view) and too_soon(view))
 
 
 def start_keeps_failing(view: View) -> bool:
-    return view.memory.start_failures >= MAX_STARTS
+    return view.memory.start_failures >= recovery.MAX_STARTS
 
 
 # --- the lease ------------------------------------------------------------------------------------------------------
@@ -236,5 +240,15 @@ def handed_over(view: View) -> bool:
 
 
 def patience_over(view: View) -> bool:
-    """The primary failed to start too often, or was told not to try."""
-    return start_keeps_failing(view) or view.settings.primary_start_timeout == 0
+    """My server had its time to come back, or crashed too often: `recovery`."""
+    return recovery.why_over(view) != ""
+
+
+def starting_too_long(view: View) -> bool:
+    """The start's own time is up, or the server began to recover by itself and takes too long."""
+    return view.server.phase is Phase.STARTING and (view.memory.start_failures > 0 or patience_over(view))
+
+
+def recovering_too_long(view: View) -> bool:
+    """My server is being brought back in place, and its time is up."""
+    return view.job is not None and isinstance(view.job.job, StartPrimary) and recovery.late(view)

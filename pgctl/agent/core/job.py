@@ -79,6 +79,8 @@ class Restart(Job):
 
     conf: Conf = Conf()
     timeout: float = 300
+    stop_timeout: float = 300
+    """Of that, for the stop; after it the server is stopped immediately, and killed."""
     order: int = 0
     name: ClassVar[str] = "restart"
 

@@ -67,6 +67,14 @@ class Memory:
     retry_at: Instant = Instant(0)
     """No new start, clone, rewind or rebuild before this."""
     hung_since: Instant | None = None
+    primary_up: bool = False
+    """At the last look I led and my server was a primary."""
+    away_since: Instant | None = None
+    """Since when I lead and my server is not up."""
+    crashes: tuple[Instant, ...] = ()
+    """When it crashed while I led, not long ago."""
+    yielding: bool = False
+    """It was stopped so that somebody else can lead."""
     unfed_since: Instant | None = None
     """Since when a standby leader has got no stream from the remote primary."""
     bootstrapping: bool = False

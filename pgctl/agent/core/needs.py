@@ -1,6 +1,6 @@
 """Which further readings this view asks for. Says what; never fetches."""
 
-from pgctl.agent.core import divergence, follow_target, intents, ranking, remote
+from pgctl.agent.core import divergence, facts, follow_target, intents, ranking, remote
 from pgctl.agent.core.effects import AskPeers, ReadUpstreamHistory
 from pgctl.agent.core.situation import Situation, situation
 from pgctl.agent.core.view import View
@@ -17,8 +17,10 @@ def peers(view: View) -> AskPeers | None:
     intent = intents.open_intent(view)
     if where in (Situation.LEAD, Situation.STANDBY_LEAD, Situation.PAUSED) and intent is not None:
         return AskPeers(ranking.electorate(view)) if intents.wait_for(view, intent) == 0 else None
-    failing = view.memory.start_failures >= 1 or view.settings.primary_start_timeout == 0
-    if where is Situation.LAME and failing:
+    failing = view.memory.start_failures >= 1 or facts.patience_over(view)
+    starting = where is Situation.LEAD and facts.starting_too_long(view)
+    recovering = where is Situation.JOB and facts.leader_is_me(view) and facts.recovering_too_long(view)
+    if (where is Situation.LAME and failing) or starting or recovering:
         return AskPeers(ranking.electorate(view))
     return None
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from pgctl.agent.core import intents, logical_slots, record, remote, sync_evidence
+from pgctl.agent.core import intents, logical_slots, record, recovery, remote, sync_evidence
 from pgctl.agent.core.job import Clone, CopySlots, Promote, Rebuild, Restart, Rewind, StartPrimary, StartStandby, Stop
 from pgctl.agent.core.memory import Memory
 from pgctl.agent.core.view import JobState, View
@@ -21,7 +21,7 @@ def update(view: View) -> Memory:
     memory = replace(memory, evidence=sync_evidence.update(replace(view, memory=memory)))
     if view.job is not None and view.job.ended:
         memory = record.finish(view, view.job, _of_job(view, view.job, memory))
-    return memory
+    return recovery.note(view, memory)
 
 
 def _of_cluster(view: View, memory: Memory) -> Memory:

@@ -150,6 +150,7 @@ class NotedServer(Server):
 
     def __init__(self, phase: Phase = Phase.DOWN) -> None:
         self.phase = phase
+        self.stop_deadline: Instant | None = None
         self.calls: list[str] = []
         self.fails: dict[str, list[ServerError]] = {}
         self.holds: dict[str, threading.Event] = {}
@@ -214,6 +215,7 @@ class NotedServer(Server):
              cancelled: Callable[[], bool] = lambda: False) -> ControlData | None:
         on_signal()
         self._do(f"stop {mode}")
+        self.stop_deadline = deadline
         self.phase = Phase.DOWN
         return self.control
 

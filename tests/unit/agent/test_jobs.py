@@ -198,3 +198,8 @@ def test_a_standby_that_goes_on_starting_has_not_failed(stand: Stand) -> None:
 def test_a_standby_that_died_has_failed(stand: Stand) -> None:
     stand.server.fails["start"] = [ServerError("could not start the server")]
     assert not stand.outcome(StartStandby()).ok
+
+
+def test_a_restart_s_stop_may_have_less_time_than_the_restart(stand: Stand) -> None:
+    assert stand.outcome(Restart(conf=PRIMARY, timeout=300, stop_timeout=5)).ok
+    assert stand.server.stop_deadline == stand.clock.now() + 5

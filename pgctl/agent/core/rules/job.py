@@ -1,6 +1,6 @@
 """A long deed is under way: let it go on, unless the lease it needs is gone."""
 
-from pgctl.agent.core import deeds, facts, without_store
+from pgctl.agent.core import cluster_facts, deeds, facts, give_way, without_store
 from pgctl.agent.core.table import rule
 
 JOB = (
@@ -21,6 +21,12 @@ JOB = (
         "the lease is lost while a primary starts: call it off",
         [facts.starting_as_primary, facts.lease_lost],
         deeds.cancel,
+    ),
+    rule(
+        "job.25",
+        "the primary has been starting for too long, and somebody can take over: call it off",
+        [facts.recovering_too_long, cluster_facts.somebody_can_take_over],
+        give_way.cancel_to_yield,
     ),
     rule(
         "job.30",

@@ -1,6 +1,6 @@
 """I hold the lease and my server does not run: hand over, bring it back, or let somebody else lead."""
 
-from pgctl.agent.core import cluster_facts, deeds, facts, standby_leader
+from pgctl.agent.core import cluster_facts, deeds, facts, give_way, standby_leader
 from pgctl.agent.core.table import rule
 
 LAME = (
@@ -20,9 +20,9 @@ LAME = (
     ),
     rule(
         "lame.20",
-        "it will not start, and somebody can take over: give the lead up",
+        "it does not come up, or not for long, and somebody can take over: give the lead up",
         [facts.patience_over, cluster_facts.somebody_can_take_over],
-        deeds.release,
+        give_way.yield_lead,
     ),
     rule("lame.25", "the last try failed a moment ago: wait", [facts.too_soon], deeds.wait_for_retry),
     rule(

@@ -1,6 +1,6 @@
 """I hold the lease: keep the primary, keep the cluster's keys, and hand over in order when asked."""
 
-from pgctl.agent.core import cluster_facts, deeds, facts, race_facts, sync_deeds
+from pgctl.agent.core import cluster_facts, deeds, facts, give_way, race_facts, sync_deeds
 from pgctl.agent.core.table import rule
 
 LEAD = (
@@ -14,7 +14,7 @@ LEAD = (
         "lead.15",
         "the watchdog that is required does not guard: step down",
         [facts.unwatched, facts.up],
-        deeds.step_down,
+        give_way.step_down,
     ),
     rule(
         "lead.20",
@@ -22,8 +22,12 @@ LEAD = (
         [facts.primary, facts.lease_nearly_out],
         deeds.stop_fast,
     ),
-    rule("lead.30", "the server does not answer: stop it", [facts.hung_too_long], deeds.stop_now),
-    rule("lead.35", "the last try failed a moment ago: wait", [facts.standby, facts.too_soon], deeds.wait_for_retry),
+    rule(
+        "lead.30",
+        "the server does not answer, or starts for too long while somebody can take over: stop it",
+        [cluster_facts.stuck],
+        give_way.stop_stuck,
+    ),
     rule(
         "lead.36",
         "still a standby, and `/sync` is another's: give the lead up",
@@ -33,10 +37,15 @@ LEAD = (
     rule(
         "lead.40",
         "I lead and am still a standby: claim `/sync` where it is kept, and promote",
-        [facts.standby],
+        [facts.standby, facts.rested],
         sync_deeds.take_over,
     ),
-    rule("lead.50", "the server is on its way: wait", [facts.no_primary], deeds.wait_soon),
+    rule(
+        "lead.50",
+        "the server is on its way, or the last try failed a moment ago: wait",
+        [facts.no_primary],
+        give_way.wait_for_server,
+    ),
     rule(
         "lead.60",
         "an intent that cannot be honoured: close it with its reason",
