@@ -243,13 +243,21 @@ def _cancel(change: Change) -> Accepted:
 
 
 def _failsafe(change: Change) -> Reply | Ping:
-    """The wish of a leader that cannot reach the store, unless it is known that it does not lead."""
+    """The wish of a leader that cannot reach the store, unless it is known that it does not lead.
+
+    A member that was started while the store is away knows nothing of the mode; to promise is safe in any case.
+    """
     notice = change.notice
-    if not notice.view.settings.failsafe_mode:
+    known = notice.cluster is not None
+    if known and not notice.view.settings.failsafe_mode:
         return Reply(502, "failsafe_mode is disabled")
+    if not notice.view.cut and notice.view.cluster is None:
+        return Reply(503, "this member has not looked at its server yet")
     ping = failsafe.read(_object(change, required=True))
     if ping is None:
         raise Refused(400, "name, conn_url and api_url are required")
+    if not known and not ping.ttl:
+        return Reply(502, "this member has not read the store yet, and does not know for how long to promise")
     if answers_status.role(notice, change.now) in (Role.PRIMARY, Role.PROMOTED):
         return Reply(500, "Running as a leader")
     cluster = answers_status.known_cluster(notice, change.now)

@@ -4,7 +4,8 @@ LAW. While a promise stands, the agent does not create or take over the leader k
 
 Theory. `core.failsafe` says what rests on this. A promise is made in the REST server's thread, the key is taken in the
 loop's; they exclude each other here, under one lock. An attempt at the key begins (`attempt`) before the request is sent
-and ends (`attempted`) when the lease cell has the result; between the two, and while the lead is held, no promise is made.
+and ends (`attempted`) when the lease cell has the result; between the two, and while the lead is held, no promise is made;
+nor while the fence is armed, for then a server may take writes by the lease of an earlier life of this agent.
 While a promise stands no attempt begins. Nothing is promised before it is in the file, so that an agent that is killed
 and comes back finds it there; nothing waits for the disk, since a file's pages outlive a process. They do not outlive the
 machine, so a record of another boot, or none, says that a promise may have been made until a moment ago.
@@ -69,8 +70,10 @@ class FileRecord:
 class PromiseCell:
     """Any thread may read; `accept` is the REST server's, the attempts are the loop's."""
 
-    def __init__(self, lease: LeaseCell, record: Record) -> None:
+    def __init__(self, lease: LeaseCell, record: Record, armed: Callable[[], bool]) -> None:
+        """`armed`: whether the fence guards a server that may take writes, by an earlier life's lease, too."""
         self._lease = lease
+        self._armed = armed
         self._record = record
         self._lock = threading.Lock()
         self._promise: Promise | None = None
@@ -93,8 +96,8 @@ class PromiseCell:
     def accept(self, ping: Ping, until: Instant, now: Callable[[], Instant]) -> str:
         """Promises; empty, or why not. A longer promise that stands stays."""
         with self._lock:
-            if self._attempting or self._lease.read().left(now()) > 0:
-                return "this member leads, or is about to"
+            if self._attempting or self._lease.read().left(now()) > 0 or self._armed():
+                return "this member leads, or is about to, or its server may still take writes"
             before = self._promise
             longest = max(until, before.until) if before is not None and before.ping is not None else until
             promise = Promise(longest, ping)

@@ -70,7 +70,7 @@ class Agent:
         watchdog = Watchdog(configuration.watchdog, section.run_dir, clock)
         jobs = Jobs(server, bootstrap, clock, self.bell, lambda: self._driver.may_write())
         lease = LeaseCell()
-        promise = PromiseCell(lease, FileRecord(section.run_dir))
+        promise = PromiseCell(lease, FileRecord(section.run_dir), lambda: fence.armed)
         self.hands = Hands(store, server, client, jobs, lease, promise, fence, watchdog, board, clock, section.name,
                            SlotKeeper(server.keep_logical))
         self._driver = Driver(self.hands, settings)

@@ -37,7 +37,7 @@ class Agent:
         self.frozen_until = self.stuck_until = self.pulseless_until = 0.0
         self.settings, _ = settings_table.read(node.bootstrap)
         self.cell = LeaseCell()
-        self.promise = PromiseCell(self.cell, node.disk)
+        self.promise = PromiseCell(self.cell, node.disk, lambda: node.fence.armed)
         self.memory = Memory(settings=self.settings)
         self.shown: View | None = None
         self.decision: Decision | None = None

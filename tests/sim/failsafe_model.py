@@ -90,7 +90,7 @@ def _send(node: Any, name: str, ping: Ping, heard: Callable[[str, Lsn | None], N
 def _accept(agent: Any, ping: Ping) -> str:
     """Empty, or why not."""
     view = agent.shown
-    if view is None or not view.settings.failsafe_mode:
+    if view is None or (view.memory.cluster is not None and not view.settings.failsafe_mode):
         return "failsafe_mode is disabled"
     promoting = view.job is not None and not view.job.ended and isinstance(view.job.job, Promote)
     if view.server.phase is Phase.PRIMARY or promoting:

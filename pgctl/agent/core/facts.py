@@ -130,6 +130,11 @@ def unwatched(view: View) -> bool:
     return bool(view.host.watchdog_fault)
 
 
+def bound(view: View) -> bool:
+    """I have promised a leader without the store not to stand, and know who it is."""
+    return view.promise is not None and view.promise.ping is not None and view.now < view.promise.until
+
+
 def members_agree(view: View) -> bool:
     """I hold the lead still, and every member that could take it has just promised not to (`core.failsafe`)."""
     return view.cluster is None and view.lease.held and view.round is not None and not view.round.refused

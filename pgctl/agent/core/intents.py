@@ -103,6 +103,8 @@ def why_unfit(view: View, peer: Peer, intent: Intent | None = None) -> str:
         return "is tagged nofailover"
     if peer.watchdog_failed:
         return "has no working watchdog"
+    if peer.failsafe:
+        return "has promised a leader without the store not to stand for a while"
     planned = intent is None or intent.switchover
     listed = cluster is None or not cluster.sync.active or cluster.sync.lists(peer.name)
     if planned and view.settings.synchronous and not listed:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from pgctl.model.cluster import Revision, Status
+from pgctl.model.cluster import Cluster, Revision, Status
 from pgctl.model.conf import Conf
 from pgctl.model.events import Event
 from pgctl.model.lsn import Lsn
@@ -53,6 +53,8 @@ class Memory:
     former_leader: str | None = None
     known_members: tuple[Member, ...] = ()
     """Members of the last view that had a leader: who must be heard in a race."""
+    cluster: Cluster | None = None
+    """The last reading of the store; what is in it may be old."""
     settings: Settings = Settings()
     """The last ones read; used while the store cannot be read."""
     conf: Conf | None = None

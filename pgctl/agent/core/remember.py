@@ -30,12 +30,13 @@ def _of_cluster(view: View, memory: Memory) -> Memory:
         return memory
     if cluster.leader is None:
         since = memory.leaderless_since if memory.leaderless_since is not None else view.now
-        return replace(memory, settings=cluster.settings, leaderless_since=since)
+        return replace(memory, cluster=cluster, settings=cluster.settings, leaderless_since=since)
     handover = memory.handover if cluster.leader.name == view.me else None
     streams = cluster.leader.name != view.me and view.server.replication_state == "streaming"
     bootstrapping = memory.bootstrapping and cluster.known_identifier is None
     return replace(
         memory,
+        cluster=cluster,
         settings=cluster.settings,
         leaderless_since=None,
         former_leader=cluster.leader.name,

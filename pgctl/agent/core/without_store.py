@@ -3,6 +3,7 @@
 What allows them is in `failsafe`. The guards move before anything else is done.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from pgctl.agent.core import deeds, failsafe, slot_plan, upkeep
@@ -10,15 +11,33 @@ from pgctl.agent.core.effects import SetSlots
 from pgctl.agent.core.table import Plan
 from pgctl.agent.core.view import View
 from pgctl.model.conf import SlotPlan
+from pgctl.model.member import slot_name
 
 
 def lead_on(view: View) -> Plan:
     """Every member agrees: the guards move, the slots of those who follow are kept, all else waits for the store."""
-    change = slot_plan.plan(view, leading=True)
-    arranged: upkeep.Effects = (SetSlots(SlotPlan(create=change.create)),) if change.create else ()
+    heard = {slot_name(name): int(at) for name, at in view.round.accepted if at} if view.round is not None else {}
+    arranged = _slots(view, heard, leading=True)
     names = ", ".join(name for name, _ in view.round.accepted) if view.round is not None else ""
     return replace(upkeep.quiet(view), effects=(*failsafe.prolong(view), *arranged), wake_in=deeds.SOON,
                    reason=f"agreed: {names}" if names else "nobody else could lead")  # fmt: skip
+
+
+def follow_on(view: View) -> Plan:
+    """A standby whose leader cannot reach the store either: slots for those who cascade from it go by what that one says."""
+    told = view.promise.ping.slots if view.promise is not None and view.promise.ping is not None else {}
+    return replace(deeds.wait_soon(view), effects=_slots(view, told, leading=False))
+
+
+def _slots(view: View, told: Mapping[str, int], *, leading: bool) -> upkeep.Effects:
+    """Slots are made and moved by the last reading of the store and fresher positions; none is dropped (K5, K11)."""
+    last = view.memory.cluster
+    if last is None:
+        return ()
+    known = replace(last, status=replace(last.status, slots={**last.status.slots, **told}))
+    found = slot_plan.plan(replace(view, cluster=known), leading=leading)
+    kept = SlotPlan(create=found.create, advance=found.advance)
+    return (SetSlots(kept),) if kept != SlotPlan() else ()
 
 
 def lead_on_and_wait(view: View) -> Plan:

@@ -55,7 +55,7 @@ class NotedRecord:
 
 def promises(lease: LeaseCell) -> PromiseCell:
     """A cell that has promised nothing, of an agent that did not just boot."""
-    return PromiseCell(lease, NotedRecord())
+    return PromiseCell(lease, NotedRecord(), lambda: False)
 
 
 class NotedDevice:

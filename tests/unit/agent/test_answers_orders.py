@@ -10,13 +10,14 @@ import pytest
 
 from pgctl.agent import answers
 from pgctl.agent.answers_orders import Accepted
-from pgctl.agent.board import Notice
+from pgctl.agent.board import Board, Notice
 from pgctl.agent.core.job import Clone
 from pgctl.agent.inbox import Reply
 from pgctl.model.failsafe import Ping
 from pgctl.model.server import Phase, ServerState
 from pgctl.model.settings import Settings
 from pgctl.units import Instant, Seconds
+from tests.unit.agent import boards
 from tests.unit.agent.boards import NOW, STANDBY_CLUSTER, WALL, cluster, notice, primary, standby
 
 REPLICA = notice(standby(), cluster())
@@ -211,6 +212,11 @@ def test_a_leader_without_the_store_may_ask(found: Notice) -> None:
         "b", PING["conn_url"], PING["api_url"], {"a": 83886080}, 30.0)
     assert send("POST", "/failsafe", PING, found) == Ping("b", PING["conn_url"], PING["api_url"])
     assert refusal("POST", "/failsafe", {"name": "b"}, found)[0] == 400
+    unread = notice(standby())
+    assert isinstance(send("POST", "/failsafe", body, unread), Ping)
+    assert refusal("POST", "/failsafe", PING, unread)[0] == 502
+    blank = Board("prod", boards.host(), Instant(NOW), WALL).read()
+    assert refusal("POST", "/failsafe", body, blank)[0] == 503
     assert refusal("POST", "/failsafe", None, found)[0] == 411
 
 

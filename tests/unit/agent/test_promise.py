@@ -18,9 +18,11 @@ from tests.unit.agent.stand_ins import NotedRecord
 NOW = Instant(1000.0)
 PING = Ping("a", "postgres://10.0.0.1:5432/postgres", "http://10.0.0.1:8008/patroni", {"a": 5}, 30.0)
 
+LEADS = "this member leads, or is about to, or its server may still take writes"
+
 
 def cell(record: promises.Record | None = None) -> PromiseCell:
-    made = PromiseCell(LeaseCell(), record or NotedRecord(Promise(Instant(0), PING)))
+    made = PromiseCell(LeaseCell(), record or NotedRecord(Promise(Instant(0), PING)), lambda: False)
     made.begin(NOW)
     return made
 
@@ -39,17 +41,27 @@ def test_a_promise_keeps_the_key_from_being_asked_for_until_it_ends() -> None:
 def test_nothing_is_promised_while_the_key_is_asked_for() -> None:
     own = cell()
     assert own.attempt(NOW) == ""
-    assert accept(own) == "this member leads, or is about to"
+    assert accept(own) == LEADS
     own.attempted()
     assert accept(own) == ""
 
 
 def test_a_member_that_leads_promises_nothing() -> None:
     lease = LeaseCell()
-    own = PromiseCell(lease, NotedRecord())
+    own = PromiseCell(lease, NotedRecord(), lambda: False)
     lease.hold(Instant(NOW + 10))
-    assert accept(own) == "this member leads, or is about to"
+    assert accept(own) == LEADS
     assert accept(own, now=Instant(NOW + 10)) == ""
+
+
+def test_a_server_that_an_earlier_life_left_writable_keeps_from_promising() -> None:
+    """Its lease is not in this life's cell, but the fence guards it."""
+    armed = [True]
+    own = PromiseCell(LeaseCell(), NotedRecord(), lambda: armed[0])
+    assert accept(own) == LEADS
+    armed.clear()
+    armed.append(False)
+    assert accept(own) == ""
 
 
 def test_a_longer_promise_stays() -> None:

@@ -48,5 +48,11 @@ CUT = (
         [facts.stopped, facts.lease_lost, facts.readable],
         deeds.start_standby,
     ),
+    rule(
+        "cut.60",
+        "my leader goes on without the store: keep my slots by what it says",
+        [facts.standby, facts.bound],
+        without_store.follow_on,
+    ),
     rule("cut.90", "nothing to do without the store", [], deeds.wait_soon),
 )
