@@ -247,6 +247,7 @@ _WORDS: dict[str, Callable[[View], str]] = {
     "starting_too_long": lambda view: f"{_server(view)}; {_failures(view)}",
     "starved": lambda view: "replay does not wait for a restart",
     "stopped": _server,
+    "stuck": lambda view: f"{_hung(view)}; {_failures(view)}",
     "successor_coming": lambda view: f"{_intent(view)}; nobody is just connecting",
     "sync_foreign": lambda view: "`/sync` names nobody else as its leader",
     "synchronous": lambda view: "synchronous_mode is off",

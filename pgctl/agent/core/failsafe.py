@@ -26,6 +26,10 @@ cannot be reached, the same promise is asked of every party that could take the 
   nothing: what it renews may be a new lease, which carries the member key alone.
 * Clocks: only their rates must agree, as for every lease; the fence's margin pays for the difference.
 
+What it costs: one member that is silent ends the lead (ha.md WK39), for it may be the one that could take the key. A promise
+binds for at most a ttl after the last question, which is no longer than the key of a leader that is gone would have lasted
+(WK40); who is bound is no candidate for a planned switchover, so that no leader stops for one who has to wait.
+
 The members are asked only once renewals have failed for a third of the ttl: a store that stumbles for a second binds nobody.
 Source: ha.md 2.13 (K1 to K11), INV6, INV7, E12, E14; dcs.md 3.10; rest.md 14.
 """

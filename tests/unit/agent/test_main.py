@@ -129,7 +129,7 @@ def test_the_program_runs_until_it_is_told_to_end_and_refuses_a_twin(file: Path)
     try:
         assert eventually(lambda: listens(file), within=15)
         store = file.parent / "dcs" / "store.sqlite"
-        assert eventually(lambda: b"members/a" in store.read_bytes() + wal(store), within=10)
+        assert eventually(lambda: store.exists() and b"members/a" in store.read_bytes() + wal(store), within=10)
         same = spawn(file)
         _, told = same.communicate(timeout=20)
         assert same.returncode == 1 and b"another agent looks after the data directory" in told
