@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 
 need_postgresql
 need_etcd
-need_consul
+need_consul || say "going on without Consul: what needs it is skipped"
 need_zookeeper
 packages=
 how=--at-hand
