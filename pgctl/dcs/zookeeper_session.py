@@ -52,6 +52,7 @@ class Session:
         self._clock = clock
         self.granted = timeout
         self.lost = False
+        self.left = False
         self.id = 0
         self.on_change: Callable[[], None] = lambda: None
         """Called when the connection or the session is lost, or is there again, in a thread of kazoo's."""
@@ -75,7 +76,10 @@ class Session:
 
     def wait(self, end: Instant) -> None:
         """Until there is a connection. Raises StoreUnreachable."""
-        if not self._live.wait(max(0.0, end - self._clock.now())):
+        there = self._live.wait(max(0.0, end - self._clock.now()))
+        if self.left:
+            raise StoreUnreachable("the session with ZooKeeper was closed")
+        if not there:
             hosts = ", ".join(f"{host}:{port}" for host, port in self._client.hosts)
             raise StoreUnreachable("could not reach ZooKeeper", detail=f"could not connect to {hosts}: {self._why()}")
         if not self.id and not self.lost:
@@ -116,7 +120,9 @@ class Session:
 
     def leave(self) -> None:
         """Goes without a word: the session expires by itself, and its keys with it. Harmless twice."""
+        self.left = True
         self._client._stopped.set()
+        self._live.set()  # whoever waits for a connection need not any more
         connection = self._client._connection
         if connection._socket is not None:
             with contextlib.suppress(OSError, ValueError):  # closed already

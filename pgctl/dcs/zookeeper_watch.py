@@ -50,22 +50,28 @@ class ZookeeperWatch:
         news: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._queues.add(news)
         try:
-            before, there = since, self._known.get(since)
-            while not self._closed.is_set() and (now := self._clock.now()) < end:
-                reading = tree.read(self._session(), self._base, Instant(now + _READ_WITHIN), self._fired)
-                names = frozenset(reading.nodes)
-                fresh = {key for key, node in reading.nodes.items() if node.revision > before}
-                gone = None if there is None else there - names
-                if fresh or gone:
-                    changed(frozenset(fresh | (gone or frozenset())))
-                if gone is None or reading.removed > before and not gone:
-                    changed(frozenset())  # what has gone since cannot be told: it came after the last reading
-                before, there = reading.revision, names
-                self.remember(before, names)
-                if not self._wait(news, end):
-                    return
+            self._follow(since, changed, news, end)
+        except StoreUnreachable:
+            if not self._closed.is_set():  # else the session went while we were reading
+                raise
         finally:
             self._queues.discard(news)
+
+    def _follow(self, since: Revision, changed: Changed, news: "queue.SimpleQueue[str | None]", end: Instant) -> None:
+        before, there = since, self._known.get(since)
+        while not self._closed.is_set() and (now := self._clock.now()) < end:
+            reading = tree.read(self._session(), self._base, Instant(now + _READ_WITHIN), self._fired)
+            names = frozenset(reading.nodes)
+            fresh = {key for key, node in reading.nodes.items() if node.revision > before}
+            gone = None if there is None else there - names
+            if fresh or gone:
+                changed(frozenset(fresh | (gone or frozenset())))
+            if gone is None or reading.removed > before and not gone:
+                changed(frozenset())  # what has gone since cannot be told: it came after the last reading
+            before, there = reading.revision, names
+            self.remember(before, names)
+            if not self._wait(news, end):
+                return
 
     def close(self) -> None:
         self._closed.set()
