@@ -44,8 +44,8 @@ def why_not() -> str:
 class MixedCluster(Cluster):
     """Members by kind, in the order in which they join. The harm and the looks are those of `Cluster`."""
 
-    def __init__(self, directory: str, kinds: tuple[str, ...]) -> None:
-        super().__init__(directory, nodes=len(kinds), dcs="etcd3", settings=SETTINGS)
+    def __init__(self, directory: str, kinds: tuple[str, ...], settings: Mapping[str, object] = SETTINGS) -> None:
+        super().__init__(directory, nodes=len(kinds), dcs="etcd3", settings=settings)
         self.kinds = dict(zip(self.names, kinds, strict=True))
         self.http = urllib3.PoolManager()
         for name in self.names:
