@@ -79,23 +79,25 @@ class SlotPlan:
 class LogicalPlan:
     """Work on logical slots, which can take long: `create`, `advance` to a position, make a failover slot of (`mark`).
 
-    `ask`: slots whose catalog_xmin on `leader` is to be found out.
+    `ask`: slots whose catalog_xmin on `leader` is to be found out; `look`: slots of which to see whether they can be copied.
     """
 
     create: tuple[SlotWanted, ...] = ()
     advance: tuple[tuple[SlotWanted, Lsn], ...] = ()
     mark: tuple[str, ...] = ()
     ask: tuple[str, ...] = ()
+    look: tuple[str, ...] = ()
     leader: Upstream | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LogicalFound:
-    """What came of a LogicalPlan: the leader's catalog_xmin by slot, and slots that are beyond use
-    on this server, by the position they had confirmed."""
+    """What came of a LogicalPlan: the leader's catalog_xmin by slot; slots beyond use on this server, by the position they
+    had confirmed; those that a restart would bring."""
 
     xmins: tuple[tuple[str, int], ...] = ()
     broken: tuple[tuple[str, Lsn | None], ...] = ()
+    copyable: tuple[str, ...] = ()
 
 
 class StopMode(StrEnum):

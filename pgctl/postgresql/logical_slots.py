@@ -15,7 +15,7 @@ from pgctl.errors import ServerError
 from pgctl.model import lsn as lsns
 from pgctl.model.conf import LogicalFound, LogicalPlan, SlotWanted, Upstream
 from pgctl.model.lsn import Lsn
-from pgctl.postgresql import connection, rewind
+from pgctl.postgresql import connection, rewind, slot_copy
 from pgctl.postgresql.connection import Connection, QueryFailed
 from pgctl.postgresql.options import Options
 from pgctl.postgresql.site import Site
@@ -59,7 +59,16 @@ def keep(site: Site, options: Options, plan: LogicalPlan, stopped: Stopped) -> t
             xmins = _ask(site, options, plan.leader, plan.ask)
         except ServerError as error:
             failed.append(f"ask {plan.leader.name} for its slots: {error}")
-    return LogicalFound(xmins, tuple(broken)), tuple(failed)
+    copyable: tuple[str, ...] = ()
+    if plan.look and plan.leader is not None and not stopped():
+        try:
+            copyable = tuple(state.name for state in slot_copy.read(site, options, plan.leader, plan.look))
+        except ServerError as error:
+            failed.append(f"{error}{f' ({error.hint})' if error.hint else ''}")
+        else:
+            failed += [f"logical slot {name} cannot be copied yet: the WAL where it begins is not here"
+                       for name in plan.look if name not in copyable]
+    return LogicalFound(xmins, tuple(broken), copyable), tuple(failed)
 
 
 def _here(site: Site, options: Options, database: str | None, within: float) -> tuple[Connection, Instant]:

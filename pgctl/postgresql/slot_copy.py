@@ -69,7 +69,7 @@ def read(site: Site, options: Options, leader: Upstream, names: Iterable[str]) -
         if restart and _has_wal(site, state):
             found.append(state)
         else:
-            log.info("slot %s is not copied yet: its WAL from %s on is not here", name, at)
+            log.debug("slot %s cannot be copied yet: its WAL from %s on is not here", name, at)
     return tuple(found)
 
 

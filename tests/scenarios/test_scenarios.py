@@ -71,7 +71,8 @@ def slot_words(plan: SlotPlan) -> list[str]:
 def logical_words(plan: LogicalPlan) -> list[str]:
     create = [f"create {slot.name}{' for failover' if slot.failover else ''}" for slot in plan.create]
     advance = [f"{slot.name} to {lsns.show(at)}" for slot, at in plan.advance]
-    return [*create, *advance, *(f"mark {name}" for name in plan.mark), *([f"ask {' '.join(plan.ask)}"] if plan.ask else [])]
+    return [*create, *advance, *(f"mark {name}" for name in plan.mark), *([f"ask {' '.join(plan.ask)}"] if plan.ask else []),
+            *([f"look for {' '.join(plan.look)}"] if plan.look else [])]
 
 
 def conf_words(conf: Conf) -> list[str]:

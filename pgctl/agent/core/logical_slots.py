@@ -27,8 +27,7 @@ from pgctl.model.member import Member, State, slot_name
 from pgctl.model.server import Phase, Slot
 
 COPY_AGAIN_AFTER = 300.0
-"""Seconds between two restarts for the sake of a slot, and `RETRY` after a try that did not come to one."""
-RETRY = 60.0
+"""Seconds between two restarts for the sake of a slot, whether or not they brought it."""
 
 
 def means(view: View) -> Means:
@@ -84,7 +83,9 @@ def plan(view: View, leader: Upstream | None) -> LogicalPlan:
         (want[name], at) for name, slot in have.items() if name in want and (at := _goal(view, slot)) is not None
     )
     ask = tuple(name for name in want if how is Means.COPIED and name in have and name not in view.memory.ready_slots)
-    return LogicalPlan(create, advance, (), (*ask, feeder(view)) if ask else (), leader if create or ask else None)
+    look = _missing(view)
+    asked = leader if create or ask or look else None
+    return LogicalPlan(create, advance, (), (*ask, feeder(view)) if ask else (), look, asked)
 
 
 def _on_primary(view: View) -> LogicalPlan:
@@ -182,7 +183,12 @@ def _up_to(one: int | None, other: int | None) -> bool:
 
 
 def to_copy(view: View) -> tuple[str, ...]:
-    """Slots that are missing on a running standby and can only be copied, now that a restart for them is due."""
+    """Slots that are missing on a running standby, can only be copied, and would come with a restart now."""
+    found = view.logical.copyable if view.logical is not None else ()
+    return tuple(name for name in _missing(view) if name in found)
+
+
+def _missing(view: View) -> tuple[str, ...]:
     cluster = view.cluster
     if cluster is None or view.server.phase is not Phase.STANDBY or means(view) is not Means.COPIED:
         return ()

@@ -69,8 +69,7 @@ def _of_job(view: View, ended: JobState, memory: Memory) -> Memory:
     """A deed that worked clears what failed before; one that failed is tried again later, each time later."""
     job = ended.job
     if isinstance(job, CopySlots):
-        wait = logical_slots.COPY_AGAIN_AFTER if ended.ok else logical_slots.RETRY
-        return replace(memory, conf=None, copy_slots_at=Instant(view.now + wait))
+        return replace(memory, conf=None, copy_slots_at=Instant(view.now + logical_slots.COPY_AGAIN_AFTER))
     if ended.ok:
         fresh = isinstance(job, (Rewind, Clone, Rebuild, Promote, StartPrimary, StartStandby, Restart))
         memory = replace(memory, last_failure="", retry_at=Instant(0), start_failures=0 if fresh else memory.start_failures)
