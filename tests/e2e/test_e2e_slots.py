@@ -79,26 +79,24 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 @pytest.fixture(scope="module")
 def consumer(running: Cluster) -> Consumer:
-    """Its slot is on every member, and what it needs of the catalogs is kept on the leader."""
     running.query(running.wait_leader(), "CREATE TABLE t (n int)")
-    made = Consumer(running)
-
-    def ready() -> bool:
-        made.insert(1)
-        made.consume()
-        with suppress(psycopg2.Error):
-            everywhere = all(slots(running, name, "logical") == {"feed"} for name in running.names)
-            return everywhere and running.query(running.leader() or "", PROTECTED) == [(len(running.names) - 1,)]
-        return False
-
-    running.wait("the slot is everywhere", ready, 60)
-    running.wait_healthy()
-    return made
+    return Consumer(running)
 
 
 def settle(consumer: Consumer) -> None:
-    """A consumer that has caught up, and time for every member to hear of it."""
+    """The slot is on every member, and its consumer has caught up, and every member has heard of it."""
     cluster = consumer.cluster
+
+    def everywhere() -> bool:
+        consumer.insert(1)
+        consumer.consume()
+        with suppress(psycopg2.Error):
+            found = all(slots(cluster, name, "logical") == {"feed"} for name in cluster.names)
+            return found and cluster.query(cluster.leader() or "", PROTECTED) == [(len(cluster.names) - 1,)]
+        return False
+
+    cluster.wait("the slot is everywhere, and the leader keeps what it needs", everywhere, 60)
+    cluster.wait_healthy()
     consumer.insert(5)
     consumer.consume()
     confirmed = "FROM pg_replication_slots WHERE slot_name = 'feed'"
@@ -144,8 +142,6 @@ def test_a_logical_consumer_misses_nothing_in_a_switchover(consumer: Consumer) -
 
 def test_a_logical_consumer_misses_nothing_in_a_failover(consumer: Consumer) -> None:
     cluster = consumer.cluster
-    cluster.wait("the slot is everywhere", lambda: all(
-        slots(cluster, name, "logical") == {"feed"} for name in cluster.names), 60)
     settle(consumer)
     consumer.insert(10)
     lost = cluster.wait_leader()
