@@ -15,7 +15,7 @@ from pgctl.errors import ServerError
 from pgctl.model import lsn as lsns
 from pgctl.model.conf import LogicalFound, LogicalPlan, SlotWanted, Upstream
 from pgctl.model.lsn import Lsn
-from pgctl.postgresql import connection, rewind, slot_copy
+from pgctl.postgresql import connection, rewind, slot_copy, slots
 from pgctl.postgresql.connection import Connection, QueryFailed
 from pgctl.postgresql.options import Options
 from pgctl.postgresql.site import Site
@@ -30,6 +30,8 @@ _CONFIRMED = "SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE slot_na
 _XMINS = "SELECT slot_name, catalog_xmin FROM pg_replication_slots WHERE slot_name = ANY(%s) AND catalog_xmin IS NOT NULL"
 _SNAPSHOT = "SELECT pg_log_standby_snapshot()"
 _CREATE_WITHIN, _ADVANCE_WITHIN, _ASK_WITHIN = 60.0, 20.0, 3.0
+_ADVANCE_BY = 64 * 1024**2
+"""Bytes that are decoded in one step."""
 _NUDGE_EVERY = Seconds(0.5)
 _DUPLICATE, _BEYOND_USE, _DENIED = "42710", ("58P01", "55000"), "42501"
 
@@ -42,7 +44,7 @@ def keep(site: Site, options: Options, plan: LogicalPlan, stopped: Stopped) -> t
     failed: list[str] = []
     xmins: tuple[tuple[str, int], ...] = ()
     steps: list[tuple[str, str, Callable[[], object]]] = [
-        *(("advance", slot.name, partial(_advance, site, options, slot, at, broken)) for slot, at in plan.advance),
+        *(("advance", slot.name, partial(_advance, site, options, slot, at, broken, stopped)) for slot, at in plan.advance),
         *(("mark for failover", name, partial(_mark, site, options, name)) for name in plan.mark),
         *(("create", slot.name, partial(_create, site, options, slot, plan.leader)) for slot in plan.create),
     ]
@@ -53,7 +55,7 @@ def keep(site: Site, options: Options, plan: LogicalPlan, stopped: Stopped) -> t
             step()
             log.log(logging.DEBUG if what == "advance" else logging.INFO, "logical slot %s: %s done", name, what)
         except ServerError as error:
-            failed.append(f"{what} logical slot {name}: {error}")
+            failed.append(f"{what} logical slot {name}: {slots.said(error)}")
     if plan.ask and plan.leader is not None and not stopped():
         try:
             xmins = _ask(site, options, plan.leader, plan.ask)
@@ -78,17 +80,30 @@ def _here(site: Site, options: Options, database: str | None, within: float) -> 
     return connection.local(site, options, "slots", deadline, database=database or "", timeout=limit), deadline
 
 
-def _advance(site: Site, options: Options, slot: SlotWanted, at: Lsn, broken: list[tuple[str, Lsn | None]]) -> None:
-    """Adds to `broken` a slot that can never be moved again: its WAL is gone, or the server gave it up."""
+def _advance(site: Site, options: Options, slot: SlotWanted, at: Lsn, broken: list[tuple[str, Lsn | None]],
+             stopped: Stopped) -> None:
+    """In steps, for one that is cut off has done nothing: a slot far behind would never get there.
+
+    Adds to `broken` a slot that can never be moved again: its WAL is gone, or the server gave it up.
+    """
     conn, deadline = _here(site, options, slot.database, _ADVANCE_WITHIN)
     with conn:
-        try:
-            conn.rows(_ADVANCE, [slot.name, lsns.show(at)], deadline)
-        except QueryFailed as error:
-            if error.sqlstate in _BEYOND_USE:
-                found = conn.row(_CONFIRMED, [slot.name], deadline)[0]
-                broken.append((slot.name, lsns.parse(found) if found else None))
-            raise
+        while (confirmed := _confirmed(conn, slot.name, deadline)) < at and not stopped():
+            deadline = Instant(site.clock.now() + _ADVANCE_WITHIN)
+            try:
+                conn.rows(_ADVANCE, [slot.name, lsns.show(Lsn(min(at, confirmed + _ADVANCE_BY)))], deadline)
+            except QueryFailed as error:
+                if error.sqlstate in _BEYOND_USE:
+                    broken.append((slot.name, confirmed or None))
+                raise
+            if _confirmed(conn, slot.name, deadline) <= confirmed:
+                return
+
+
+def _confirmed(conn: Connection, name: str, deadline: Instant) -> Lsn:
+    """0 when the slot has none, or is not there."""
+    rows = conn.rows(_CONFIRMED, [name], deadline)
+    return lsns.parse(rows[0][0]) if rows and rows[0][0] else Lsn(0)
 
 
 def _mark(site: Site, options: Options, name: str) -> None:

@@ -48,14 +48,14 @@ def apply(site: Site, options: Options, plan: SlotPlan, deadline: Instant) -> No
             try:
                 deed()
             except ServerError as error:
-                failures.append(f"{what}: {_said(error)}")
+                failures.append(f"{what}: {said(error)}")
             else:
                 log.log(logging.DEBUG if what.startswith("advance") else logging.INFO, "replication slots: %s", what)
     if failures:
         raise ServerError("some replication slots could not be changed", detail="; ".join(failures))
 
 
-def _said(error: ServerError) -> str:
+def said(error: ServerError) -> str:
     """The server's words, and what to do about a full house."""
     if isinstance(error, QueryFailed) and error.sqlstate == _ALL_IN_USE:
         return f"{error}; raise max_replication_slots, or drop slots that nobody needs"

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from pgctl.errors import ServerError
-from pgctl.model.conf import Conf, LogicalFound, LogicalPlan, SlotWanted, StopMode
+from pgctl.model.conf import Conf, LogicalFound, LogicalPlan, SlotPlan, SlotWanted, StopMode
 from pgctl.model.server import Slot
+from pgctl.postgresql import logical_slots
 from pgctl.units import Seconds
 from tests.contract.pg_fixtures import CLOCK, DYNAMIC, Member, member, soon
 
@@ -184,3 +185,30 @@ def test_what_a_killed_copy_left_is_swept_away(pair: tuple[Member, Member]) -> N
     (part / "state").write_bytes(b"half")
     beta.server.start(replace(conf_of(beta), standby=True), deadline=soon())
     assert not part.exists() and [slot.name for slot in beta.look().slots] == []
+
+
+def test_a_slot_far_behind_gets_there_in_steps(pair: tuple[Member, Member], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step that is cut off has moved nothing, so no step may be long; told to stop, it stops between two."""
+    alpha, _ = pair
+    keep(alpha, LogicalPlan(create=(FEED,)))
+    begin = slot_of(alpha).confirmed_flush_lsn
+    alpha.sql("INSERT INTO public.t SELECT generate_series(1, 20000)")
+    goal = alpha.look().lsn
+    assert begin is not None and goal is not None
+    monkeypatch.setattr(logical_slots, "_ADVANCE_BY", 256 * 1024)
+    asked = iter((False, False, False))
+    alpha.server.keep_logical(LogicalPlan(advance=((FEED, goal),)), lambda: next(asked, True))
+    assert begin < (slot_of(alpha).confirmed_flush_lsn or 0) < goal
+    keep(alpha, LogicalPlan(advance=((FEED, goal),)))
+    assert (slot_of(alpha).confirmed_flush_lsn or 0) >= goal
+
+
+def test_when_all_slots_are_in_use_it_is_said_what_to_do(pair: tuple[Member, Member]) -> None:
+    alpha, _ = pair
+    names = tuple(SlotWanted(f"s{number}") for number in range(12))
+    with pytest.raises(ServerError) as caught:
+        alpha.server.set_slots(SlotPlan(create=names))
+    assert "raise max_replication_slots" in caught.value.detail
+    assert len(alpha.look().slots) == 10
+    _, failed = alpha.server.keep_logical(LogicalPlan(create=(FEED,)), lambda: False)
+    assert len(failed) == 1 and "raise max_replication_slots" in failed[0]

@@ -22,7 +22,8 @@ leaders feed 7  b 7  [broken feed] [copyable x]  catalog_xmin of the leader's sl
 permanent feed  [logical app pgoutput]  [for standby]     in the setting `slots`
 ignore name x  plugin y                        a matcher of `ignore_slots`
 told  b 0/50  c 0/60                           positions in /status;  retained b c: names there
-promise  b 12  |  promise  unknown 5           to whom, seconds left; unknown: an agent that began so long ago
+promise  b 12  [told c:0/50]                   to whom, seconds left, with what positions of slots
+promise  unknown 5                             an agent that began so long ago
 round  agreed b,c  refused d                   what members said to me, who lead without the store
 memory  leaderless 3  handover b  failures 2  retry 5  rewind-failed  rebuilds 3  former a  fence armed  unfed 90
         ready feed  copied 9  grew 0
@@ -423,7 +424,10 @@ def promise(draft: Draft, words: Words) -> None:
     name = words.first()
     words.used.add(1)
     seconds = float(words.words[1])
-    ping = None if name == "unknown" else Ping(name, "postgres://10.0.0.1:5432/postgres", "http://10.0.0.1:8008/patroni")
+    positions = (pair.split(":") for pair in filter(None, words.value("told").split(",")))
+    told = {slot: int(lsns.parse(at)) for slot, at in positions}
+    address = "postgres://10.0.0.1:5432/postgres", "http://10.0.0.1:8008/patroni"
+    ping = None if name == "unknown" else Ping(name, *address, told)
     draft.promise = Promise(Instant(NOW + seconds if ping else NOW - seconds), ping)
 
 
