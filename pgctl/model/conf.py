@@ -79,7 +79,8 @@ class SlotPlan:
 class LogicalPlan:
     """Work on logical slots, which can take long: `create`, `advance` to a position, make a failover slot of (`mark`).
 
-    `ask`: slots whose catalog_xmin on `leader` is to be found out; `look`: slots of which to see whether they can be copied.
+    `ask`: slots whose catalog_xmin on `leader` is to be found out; `look`: slots of which to see whether they can be copied;
+    `sort`: slots of which to see whether they are failover slots there.
     """
 
     create: tuple[SlotWanted, ...] = ()
@@ -87,17 +88,21 @@ class LogicalPlan:
     mark: tuple[str, ...] = ()
     ask: tuple[str, ...] = ()
     look: tuple[str, ...] = ()
+    sort: tuple[str, ...] = ()
     leader: Upstream | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LogicalFound:
     """What came of a LogicalPlan: the leader's catalog_xmin by slot; slots beyond use on this server, by the position they
-    had confirmed; those that a restart would bring."""
+    had confirmed; those that a restart would bring; the leader's that are failover slots, and those that are not.
+    """
 
     xmins: tuple[tuple[str, int], ...] = ()
     broken: tuple[tuple[str, Lsn | None], ...] = ()
     copyable: tuple[str, ...] = ()
+    marked: tuple[str, ...] = ()
+    plain: tuple[str, ...] = ()
 
 
 class StopMode(StrEnum):

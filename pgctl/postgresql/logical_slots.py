@@ -28,6 +28,7 @@ _CREATE_FAILOVER = "SELECT pg_create_logical_replication_slot(%s, %s, false, fal
 _ADVANCE = "SELECT pg_replication_slot_advance(%s, %s::pg_lsn)"
 _CONFIRMED = "SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = %s"
 _XMINS = "SELECT slot_name, catalog_xmin FROM pg_replication_slots WHERE slot_name = ANY(%s) AND catalog_xmin IS NOT NULL"
+_KINDS = "SELECT slot_name, failover FROM pg_replication_slots WHERE slot_type = 'logical' AND slot_name = ANY(%s)"
 _SNAPSHOT = "SELECT pg_log_standby_snapshot()"
 _CREATE_WITHIN, _ADVANCE_WITHIN, _ASK_WITHIN = 60.0, 20.0, 3.0
 _ADVANCE_BY = 64 * 1024**2
@@ -70,7 +71,22 @@ def keep(site: Site, options: Options, plan: LogicalPlan, stopped: Stopped) -> t
         else:
             failed += [f"logical slot {name} cannot be copied yet: the WAL where it begins is not here"
                        for name in plan.look if name not in copyable]
-    return LogicalFound(xmins, tuple(broken), copyable), tuple(failed)
+    marked, plain = _sorted(site, options, plan, failed) if plan.sort and not stopped() else ((), ())
+    return LogicalFound(xmins, tuple(broken), copyable, marked, plain), tuple(failed)
+
+
+def _sorted(site: Site, options: Options, plan: LogicalPlan, failed: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The leader's slots that are failover slots, and those that are not."""
+    if plan.leader is None:
+        return (), ()
+    deadline = Instant(site.clock.now() + _ASK_WITHIN)
+    try:
+        with connection.remote(site, options, plan.leader, rewind.role_for(site), deadline) as conn:
+            rows = conn.rows(_KINDS, [list(plan.sort)], deadline)
+    except ServerError as error:
+        failed.append(f"ask {plan.leader.name} for its slots: {error}")
+        return (), ()
+    return tuple(name for name, failover in rows if failover), tuple(name for name, failover in rows if not failover)
 
 
 def _here(site: Site, options: Options, database: str | None, within: float) -> tuple[Connection, Instant]:

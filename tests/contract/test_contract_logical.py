@@ -212,3 +212,11 @@ def test_when_all_slots_are_in_use_it_is_said_what_to_do(pair: tuple[Member, Mem
     assert len(alpha.look().slots) == 10
     _, failed = alpha.server.keep_logical(LogicalPlan(create=(FEED,)), lambda: False)
     assert len(failed) == 1 and "raise max_replication_slots" in failed[0]
+
+
+@pytest.mark.pg(">= 17")
+def test_the_leader_tells_of_which_kind_its_slots_are(pair: tuple[Member, Member]) -> None:
+    alpha, beta = pair
+    keep(alpha, LogicalPlan(create=(FEED, replace(FEED, name="other", failover=True))))
+    found = keep(beta, LogicalPlan(sort=("feed", "other", "none"), leader=alpha.upstream()))
+    assert (found.marked, found.plain) == (("other",), ("feed",))

@@ -18,7 +18,8 @@ intent  leader a  candidate b  at +60  fault  [seen 3]
 job promote  [irrevocable]  |  job promote ended ok  |  job start ended failed
 order restart  |  order reinit  [force]
 slot b  [at 0/50]  [active] [xmin] [lost] [failover] [synced] [temporary]  [logical app pgoutput]  [catalog 7]  here
-leaders feed 7  b 7  [broken feed] [copyable x]  catalog_xmin of the leader's slots, as found
+leaders feed 7  b 7  [broken feed] [copyable x] [marked x] [plain x]
+                                               catalog_xmin of the leader's slots, and what else was found
 permanent feed  [logical app pgoutput]  [for standby]     in the setting `slots`
 ignore name x  plugin y                        a matcher of `ignore_slots`
 told  b 0/50  c 0/60                           positions in /status;  retained b c: names there
@@ -368,12 +369,14 @@ def configure(draft: Draft, **changes: object) -> None:
 def leaders(draft: Draft, words: Words) -> None:
     """What the leader's slots were found to need, by transaction number; `broken NAME`: one here that is beyond use."""
     found, copyable = words.value("broken"), words.value("copyable")
+    marked, plain = words.value("marked"), words.value("plain")
     pairs = [word for at, word in enumerate(words.words) if at not in words.used]
     words.used |= set(range(len(words.words)))
     xmins = tuple((name, int(xmin)) for name, xmin in zip(pairs[::2], pairs[1::2], strict=True))
     confirmed = {slot.name: slot.confirmed_flush_lsn for slot in draft.server.slots}
     draft.logical = LogicalFound(xmins, ((found, confirmed[found]),) if found else (),
-                                 (copyable,) if copyable else ())
+                                 (copyable,) if copyable else (),
+                                 (marked,) if marked else (), (plain,) if plain else ())
 
 
 def told(draft: Draft, words: Words) -> None:

@@ -72,7 +72,8 @@ def logical_words(plan: LogicalPlan) -> list[str]:
     create = [f"create {slot.name}{' for failover' if slot.failover else ''}" for slot in plan.create]
     advance = [f"{slot.name} to {lsns.show(at)}" for slot, at in plan.advance]
     return [*create, *advance, *(f"mark {name}" for name in plan.mark), *([f"ask {' '.join(plan.ask)}"] if plan.ask else []),
-            *([f"look for {' '.join(plan.look)}"] if plan.look else [])]
+            *([f"look for {' '.join(plan.look)}"] if plan.look else []),
+            *([f"sort {' '.join(plan.sort)}"] if plan.sort else [])]
 
 
 def conf_words(conf: Conf) -> list[str]:

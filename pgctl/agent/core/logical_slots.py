@@ -4,9 +4,10 @@ Law. A standby's logical slot is never moved past what the standby has replayed 
 confirmed to the leader: behind that a consumer could ask for changes that the slot no longer gives.
 
 PostgreSQL 17 and later have failover slots: the server of a standby keeps them in step itself, and this agent only sees
-that it can (`prepared`). Where the server cannot, for it follows another standby, or was told not to, and on 16, a standby
-makes a slot of its own, which begins at the standby's present and is good once the consumer has come so far. Up to 15
-only a slot's file can be copied, while the standby is down: with every start, and where one is missing, by a restart.
+that it can (`prepared`). Where the server cannot, for it follows another standby, or was told not to, or the leader's slot
+is of another kind (a subscription may insist, a leader of another make may not know better), and on 16, a standby makes one
+of its own, which begins at the standby's present and is good once the consumer has come so far. Up to 15 only a slot's file
+can be copied, while the standby is down: with every start, and where one is missing, by a restart.
 
 When is a copied slot good? The leader must not have removed catalog rows that it needs. Let L be the catalog_xmin of the
 leader's own slot, P that of the leader's physical slot through which this standby streams with feedback, S that of the
@@ -20,7 +21,7 @@ from dataclasses import replace
 from pgctl.agent.core import slots
 from pgctl.agent.core.memory import Memory
 from pgctl.agent.core.view import View
-from pgctl.model.conf import Conf, LogicalPlan, SlotWanted, Upstream
+from pgctl.model.conf import Conf, LogicalFound, LogicalPlan, SlotWanted, Upstream
 from pgctl.model.logical import Means, failover_slots, means_of
 from pgctl.model.lsn import Lsn
 from pgctl.model.member import Member, State, slot_name
@@ -72,20 +73,28 @@ def plan(view: View, leader: Upstream | None) -> LogicalPlan:
         return _on_primary(view)
     if view.server.phase is not Phase.STANDBY or leader is None:
         return LogicalPlan()
-    how, have = means(view), {slot.name: slot for slot in view.server.slots}
-    want = {} if how is Means.SYNCHRONIZED else wanted(view)
+    how, have, want = means(view), {slot.name: slot for slot in view.server.slots}, wanted(view)
+    known = view.logical or LogicalFound()
+    own = how is Means.CREATED
     create = tuple(
         replace(slot, failover=False)
         for name, slot in want.items()
-        if how is Means.CREATED and name not in have and name in cluster.status.slots
+        if (own or (how is Means.SYNCHRONIZED and name in known.plain)) and name not in have and name in cluster.status.slots
     )
     advance = tuple(
         (want[name], at) for name, slot in have.items() if name in want and (at := _goal(view, slot)) is not None
     )
     ask = tuple(name for name in want if how is Means.COPIED and name in have and name not in view.memory.ready_slots)
-    look = _missing(view)
-    asked = leader if create or ask or look else None
-    return LogicalPlan(create, advance, (), (*ask, feeder(view)) if ask else (), look, asked)
+    look, sort = _missing(view), _unsorted(view, want) if how is Means.SYNCHRONIZED else ()
+    asked = leader if create or ask or look or sort else None
+    return LogicalPlan(create, advance, (), (*ask, feeder(view)) if ask else (), look, sort, asked)
+
+
+def _unsorted(view: View, want: Mapping[str, SlotWanted]) -> tuple[str, ...]:
+    """Slots that PostgreSQL does not keep in step here, or not yet: perhaps they are no failover slots on the leader."""
+    kept = {slot.name for slot in view.server.slots if slot.synced or slot.temporary}
+    told = view.cluster.status.slots if view.cluster else {}
+    return tuple(name for name in want if name in told and name not in kept)
 
 
 def _on_primary(view: View) -> LogicalPlan:
@@ -102,7 +111,8 @@ def _on_primary(view: View) -> LogicalPlan:
 
 def _goal(view: View, slot: Slot) -> Lsn | None:
     """Where a slot of ours on a standby is to be moved; None when it is there, or is not ours to move."""
-    mine = slot.type == slots.LOGICAL and not (slot.synced or slot.temporary or slot.active or slots.ignored(view, slot))
+    servers = slot.synced or slot.failover or slot.temporary
+    mine = slot.type == slots.LOGICAL and not (servers or slot.active or slots.ignored(view, slot))
     told = view.cluster.status.slots.get(slot.name, 0) if view.cluster else 0
     goal = Lsn(min(told, view.server.replay_lsn or 0))
     mine = mine and not broken(view, slot)

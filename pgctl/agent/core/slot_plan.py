@@ -87,7 +87,8 @@ def _in_the_way(view: View, slot: Slot) -> bool:
     own = slot.type == slots.LOGICAL and not (slot.synced or slot.temporary)
     if not (standby and own and logical_slots.means(view) is Means.SYNCHRONIZED):
         return False
-    return slot.failover or slot.name in logical_slots.wanted(view)
+    marked = view.logical is not None and slot.name in view.logical.marked
+    return slot.failover or (marked and slot.name in logical_slots.wanted(view))
 
 
 def _possible(want: SlotWanted) -> bool:
