@@ -19,13 +19,19 @@ from pgctl.units import show_bytes
 
 
 class Answer(Protocol):
-    """What is looked at in a member's answer to a status request. An `lsn` of 0 is not known."""
+    """What is looked at in a member's answer to a status request. An `lsn` of 0 is not known.
+
+    `live`: its position is of the moment it was asked; else of the member's last look, and may be outrun since.
+    """
 
     @property
     def reachable(self) -> bool: ...
 
     @property
     def problem(self) -> str: ...
+
+    @property
+    def live(self) -> bool: ...
 
     @property
     def lsn(self) -> Lsn: ...
@@ -190,7 +196,10 @@ def _reasons(case: _Case) -> str:
 
 
 def _unfit(case: _Case, member: Member) -> str:
-    """Why a candidate is not healthy; empty when it is. Lag and timeline count where the leader will look at them."""
+    """Why a candidate is not healthy; empty when it is. Lag and timeline count where the leader will look at them.
+
+    And where the answer is live: an older one is no ground to refuse, for the leader sees how far its standbys are.
+    """
     answer = case.asked.get(member.name) if case.asked is not None else None
     if (answer.tags if answer else member.tags).nofailover:
         return "has the tag nofailover"
@@ -200,6 +209,8 @@ def _unfit(case: _Case, member: Member) -> str:
         return f"does not answer ({answer.problem})" if answer and answer.problem else "does not answer"
     if answer.watchdog_failed:
         return "has no working watchdog, which it requires"
+    if not answer.live:
+        return ""
     behind = case.cluster.status.optime - answer.lsn if answer.lsn else 0
     if case.intent.switchover and behind > case.cluster.settings.maximum_lag_on_failover:
         return f"is {show_bytes(behind)} behind, more than maximum_lag_on_failover"

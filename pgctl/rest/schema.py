@@ -58,8 +58,8 @@ class PeerStatus:
     `reachable`: it answered with positions, as a race needs; a member whose server is down answers without, and then
     `body` is not empty. `primary`: it says that a primary is alive there. `looked` False: a pgctl member that has not
     yet seen that the leader is gone, so its positions may be stale. `failsafe`: it leads without the store, or has
-    promised such a leader not to stand. `version` is the server's, as a number;
-    `software` what the member says of itself.
+    promised such a leader not to stand. `live`: its positions were asked of its server for this answer, as by Patroni;
+    pgctl's are of its last look. `version` is the server's, as a number; `software` what the member says of itself.
     """
 
     name: str
@@ -75,6 +75,7 @@ class PeerStatus:
     watchdog_failed: bool = False
     looked: bool = True
     failsafe: bool = False
+    live: bool = True
     version: int = 0
     software: str = ""
     problem: str = ""
@@ -113,6 +114,7 @@ def read_status(name: str, text: str) -> PeerStatus:
         watchdog_failed=document.flag(body.get("watchdog_failed")),
         looked="pgctl" not in body or document.flag(body.get("cluster_unlocked")),
         failsafe=document.flag(body.get("failsafe_mode_is_active")),
+        live="pgctl" not in body,
         version=document.integer(body.get("server_version")) or 0,
         software=document.text(software.get("version")) or "",
         problem=problem,

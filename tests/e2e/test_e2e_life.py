@@ -89,6 +89,16 @@ def test_switchover_right_after_a_restart_waits_for_the_standbys(cluster: Cluste
     cluster.wait_healthy()
 
 
+def test_switchover_right_after_a_burst_of_writes(cluster: Cluster) -> None:
+    """What the candidate said of itself before the burst is more than maximum_lag_on_failover behind: it is old, no more."""
+    leader, wanted = cluster.wait_leader(), cluster.replicas()[0]
+    cluster.query(leader, "SELECT pg_logical_emit_message(false, 'burst', repeat('x', 24 * 1024 * 1024))")
+    done = cluster.pgctl("switchover", "--candidate", wanted, "--force")
+    assert done.returncode == 0, done.stdout + done.stderr + cluster.last_words()
+    assert cluster.leader() == wanted
+    cluster.wait_healthy()
+
+
 def test_a_changed_parameter_waits_for_a_restart(cluster: Cluster) -> None:
     """edit-config reaches every server; what needs a restart is announced, done on order, and then no more."""
     wanted = "60" if cluster.query(cluster.names[0], "SHOW max_connections") != [("60",)] else "50"
@@ -143,6 +153,7 @@ def test_reinit_gives_a_member_a_new_copy(cluster: Cluster) -> None:
 def test_a_timeline_that_was_claimed_and_never_heard_of_is_passed_over(cluster: Cluster) -> None:
     """As if a member had been promoted, and had died before anybody heard: its number is not opened a second time."""
     before, wanted = cluster.wait_leader(), cluster.replicas()[0]
+    cluster.query(before, "SELECT pg_switch_wal()")  # as after a promotion: what the candidate said of itself is old
     leader = cluster.member(before)
     assert leader is not None and leader.timeline is not None
     cluster.raw_put("promotion", json.dumps({"timeline": leader.timeline + 1, "member": "ghost"}))

@@ -291,8 +291,9 @@ def server(draft: Draft, words: Words) -> None:
     identifier = "7999999999999999999" if foreign else IDENTIFIER
     hung = words.number("silent")
     major = words.number("version") or 0
+    flushed = words.lsn("flushed")
     senders = tuple(
-        WalSender("replicator", name, None, "streaming", "async", 0)
+        WalSender("replicator", name, None, "streaming", "async", 0, flush_lsn=flushed)
         for name in filter(None, words.value("sends").split(","))
     )
     draft.server = ServerState(

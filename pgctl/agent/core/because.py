@@ -248,7 +248,7 @@ _WORDS: dict[str, Callable[[View], str]] = {
     "starved": lambda view: "replay does not wait for a restart",
     "stopped": _server,
     "stuck": lambda view: f"{_hung(view)}; {_failures(view)}",
-    "successor_coming": lambda view: f"{_intent(view)}; nobody is just connecting",
+    "successor_coming": lambda view: f"{_intent(view)}; nobody is just connecting or catching up",
     "sync_foreign": lambda view: "`/sync` names nobody else as its leader",
     "synchronous": lambda view: "synchronous_mode is off",
     "too_soon": lambda view: "nothing failed a moment ago",

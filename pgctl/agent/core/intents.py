@@ -4,12 +4,12 @@ from pgctl.agent.core import remote
 from pgctl.agent.core.effects import Peer
 from pgctl.agent.core.view import View
 from pgctl.model.intent import Intent
-from pgctl.model.lsn import lag
+from pgctl.model.lsn import Lsn, lag
 from pgctl.model.server import Phase
 
 UNCONNECTED = "does not stream from the leader"
-CONNECTING = 8.0
-"""Seconds that standbys have to connect before an order is closed for want of one that streams; askers wait longer."""
+COMING = 8.0
+"""Seconds that a standby has to connect and catch up before an order is closed for want of one; askers wait longer."""
 GRACE = 10.0
 """Seconds that the member an intent asks for has, once nobody leads, before others look after themselves."""
 
@@ -59,17 +59,23 @@ def successors(view: View, intent: Intent | None = None) -> tuple[str, ...]:
     if too_few_voters(view, intent):
         return ()
     fit = [peer for peer in view.peers or () if (not named or peer.name == named) and not why_unfit(view, peer, intent)]
-    fit.sort(key=lambda peer: (-peer.lsn, -peer.tags.failover_priority, peer.name))
+    fit.sort(key=lambda peer: (-_reached(view, peer), -peer.tags.failover_priority, peer.name))
     return tuple(peer.name for peer in fit)
 
 
 def coming(view: View, intent: Intent) -> bool:
-    """Nobody is fit yet, and somebody lacks nothing but a connection: standbys need a moment after a restart of mine."""
+    """Nobody is fit yet, and somebody lacks nothing but a moment, as standbys do after a restart or a failover.
+
+    An order wakes them all: what they say of themselves at the end of the moment is newer than the order. Nobody waits
+    where only the key of a standby cluster changes hands.
+    """
     seen = view.memory.intent_seen
-    if seen is None or view.now - seen[1] > CONNECTING or view.peers is None or successors(view, intent):
+    if seen is None or view.now - seen[1] > COMING or view.peers is None or view.server.phase is not Phase.PRIMARY:
+        return False
+    if successors(view, intent):
         return False
     named = [peer for peer in view.peers if not intent.candidate or peer.name == intent.candidate]
-    return any(why_unfit(view, peer, intent) == UNCONNECTED for peer in named)
+    return any(not _barred(view, peer, intent) and _behind(view, peer, intent) for peer in named)
 
 
 def unfitness(view: View, intent: Intent) -> list[str]:
@@ -96,6 +102,11 @@ def too_few_voters(view: View, intent: Intent | None) -> str:
 
 def why_unfit(view: View, peer: Peer, intent: Intent | None = None) -> str:
     """Why `peer` could not take over from me; empty when it could (ha.md FP1 to FP5)."""
+    return _barred(view, peer, intent) or _behind(view, peer, intent)
+
+
+def _barred(view: View, peer: Peer, intent: Intent | None) -> str:
+    """What no moment of waiting changes."""
     cluster = view.cluster
     if not peer.reachable:
         return f"does not answer ({peer.problem})" if peer.problem else "does not answer"
@@ -109,19 +120,32 @@ def why_unfit(view: View, peer: Peer, intent: Intent | None = None) -> str:
     listed = cluster is None or not cluster.sync.active or cluster.sync.lists(peer.name)
     if planned and view.settings.synchronous and not listed:
         return "is not synchronous"
+    return "is not a standby" if peer.primary else ""
+
+
+def _behind(view: View, peer: Peer, intent: Intent | None) -> str:
+    """What a standby that connects and catches up makes good."""
+    cluster = view.cluster
     # The server's own position, fresher than /status; unknown while it is down.
     mine = view.server.lsn or (cluster.status.optime if cluster else 0)
-    behind = lag(mine, peer.lsn)
+    behind = lag(mine, _reached(view, peer))
     if behind > view.settings.maximum_lag_on_failover:
         return f"lags {behind} bytes, more than maximum_lag_on_failover"
-    if peer.primary:
-        return "is not a standby"
     known = max(view.server.timeline or 0, cluster.history.timeline if cluster else 0)
     if peer.timeline is not None and peer.timeline < known and remote.section(view) is None:
         return f"is on timeline {peer.timeline}, and the cluster is on {known}"
     if intent is not None and intent.switchover and view.server.phase is Phase.PRIMARY and not _streams(view, peer.name):
         return UNCONNECTED
     return ""
+
+
+def _reached(view: View, peer: Peer) -> Lsn:
+    """How far the peer's log goes on disk: what my own server knows of it, where that is newer than the peer's word.
+
+    A member answers with what it saw at its last look, up to a loop_wait ago; a busy primary has outrun that.
+    """
+    sent = [each.flush_lsn or Lsn(0) for each in view.server.senders if each.application_name == peer.name]
+    return max([peer.lsn, *sent])
 
 
 def _streams(view: View, name: str) -> bool:

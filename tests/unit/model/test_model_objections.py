@@ -22,6 +22,7 @@ LATER = NOW + timedelta(hours=1)
 class Answered:
     reachable: bool = True
     problem: str = ""
+    live: bool = True
     lsn: Lsn = Lsn(0)
     timeline: int | None = None
     tags: Tags = Tags()
@@ -118,6 +119,12 @@ def test_a_named_candidate_that_is_not_healthy_is_refused_with_the_reason(answer
     assert [(objection.text, objection.hint) for objection in found] == [
         ("switchover is not possible: no good candidates have been found", hint)]
     assert objections.objections(THREE, Intent("a"), now=NOW, asked=asked) == ()
+
+
+def test_a_position_of_an_earlier_look_is_no_ground_to_refuse() -> None:
+    cluster = replace(THREE, settings=Settings(check_timeline=True), history=History((HistoryLine(2, Lsn(5), "r"),), True))
+    old = {"b": Answered(live=False, lsn=Lsn(1), timeline=2)}
+    assert objections.objections(cluster, Intent("a", "b"), now=NOW, asked=old) == ()
 
 
 def test_a_failover_may_lose_what_the_candidate_misses() -> None:

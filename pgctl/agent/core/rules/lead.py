@@ -54,7 +54,7 @@ LEAD = (
     ),
     rule(
         "lead.65",
-        "an intent asks for another leader, and the standbys are just connecting: wait a moment",
+        "an intent asks for another leader, and the standbys are just coming up to it: wait a moment",
         [cluster_facts.successor_coming],
         deeds.lead_soon,
     ),
