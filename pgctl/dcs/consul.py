@@ -19,6 +19,10 @@ Theory. A lease of `ttl` seconds is a session with a ttl of `ttl / 2`, no health
    the leader must prove itself: a consistent reading is answered only after a majority has confirmed it. Let it be
    answered by L, sent at p. If L then serves the renewal, the timer was reset after p. If L is deposed before it does, its
    successor starts every timer anew, after p too. So `p + ttl` is safe in both cases.
+   And it must come in time. When a timer runs out, Consul forgets it first and only then writes the session's end into its
+   log; a renewal in between is answered as if all were well, with a new timer, and the session ends all the same. Before
+   the last deadline no timer can have run out; an answer that is later proves nothing. The session is then destroyed, so
+   that its keys are free and not held by nobody, and counts as ended.
 4. *With health checks* (`consul.checks`) a session may end at any moment, and point 1 is void. There is a lock delay: for
    that long after a session was ended nobody can lock its keys. It is then `ttl` (Consul's most is 60 s, and a longer
    belief is cut to that). So checks never make a failover faster here; they take the key away from a node that failed.

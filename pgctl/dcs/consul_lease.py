@@ -150,14 +150,19 @@ class ConsulLease:
                      show_seconds(asked), show_seconds(used), show_seconds(_WAITS * used))
 
     def _keep(self, session: Session, ttl: Seconds, end: Instant) -> Applied | Rejected:
-        """Renews one session. The belief counts from before the server that leads had to prove it: see `consul`."""
-        sent = self._clock.now()
+        """Renews one session. The belief counts from before the server that leads had to prove it, and an answer that
+        came after the last belief had ended proves nothing: see `consul`."""
+        sent, last = self._clock.now(), session.deadline
         try:
             self._client.prove_leader(session.id, end=end)
             self._client.renew_session(session.id, end=end)
         except Refusal as error:
             if error.meaning is not Meaning.SESSION_GONE:
                 raise StoreUnreachable("Consul refused", detail=error.detail) from error
+            self.lost(session)
+            return _ENDED
+        if self._clock.now() >= last:
+            self._destroy(session.id, end)
             self.lost(session)
             return _ENDED
         deadline = Instant(sent + self._believed(ttl))
@@ -176,11 +181,14 @@ class ConsulLease:
         ended = bool(own) and not moved
         kept = () if ended else (target.id,)
         for session in self.ids.difference(kept):
-            with contextlib.suppress(PgctlError):  # it will end by itself
-                self._client.destroy_session(session, end=Instant(min(end, self._clock.now() + _DESTROY_WITHIN)))
+            self._destroy(session, end)
         with self._state:
             self._sessions = tuple(session for session in self._sessions if session.id in kept)
         return _ENDED if ended else Applied(max(moved, default=Revision(0)), target.deadline)
+
+    def _destroy(self, session: str, end: Instant) -> None:
+        with contextlib.suppress(PgctlError):  # it will end by itself
+            self._client.destroy_session(session, end=Instant(min(end, self._clock.now() + _DESTROY_WITHIN)))
 
     def _moved(self, key: str, old: frozenset[str], target: Session, end: Instant) -> Revision | None:
         """The key's revision once it hangs on `target`; None when it was not ours any more.
