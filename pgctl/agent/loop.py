@@ -15,18 +15,18 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 
-from pgctl.agent import cycle_log, lead
+from pgctl.agent import cycle_log, lead, watcher
 from pgctl.agent.bell import Bell
 from pgctl.agent.core import cycle
 from pgctl.agent.core.cycle import CycleResult, CycleStart
 from pgctl.agent.core.memory import Memory
 from pgctl.agent.core.view import Host
-from pgctl.agent.driver import Driver, writes
+from pgctl.agent.driver import Driver
 from pgctl.agent.hands import Hands
 from pgctl.agent.heartbeat import Heartbeat, Pace
 from pgctl.agent.inbox import Inbox, Order
 from pgctl.agent.orders import Orders
-from pgctl.agent.watcher import Interest, Watcher
+from pgctl.agent.watcher import Watcher
 from pgctl.errors import PgctlError
 from pgctl.units import Instant
 
@@ -54,14 +54,14 @@ class Loop:
     """Runs in the main thread. `stop`, `ask_reload` and the bell may be used from anywhere, signal handlers too."""
 
     def __init__(self, hands: Hands, driver: Driver, orders: Orders, inbox: Inbox, bell: Bell, heartbeat: Heartbeat,
-                 watcher: Watcher, host: Host, reload: Callable[[], None]) -> None:
+                 watch: Watcher, host: Host, reload: Callable[[], None]) -> None:
         self._hands = hands
         self._driver = driver
         self._orders = orders
         self._inbox = inbox
         self._bell = bell
         self._heartbeat = heartbeat
-        self._watcher = watcher
+        self._watcher = watch
         self.host = host
         self._reload = reload
         self.memory = Memory(settings=driver.settings)
@@ -182,7 +182,9 @@ class Loop:
         self._heartbeat.note(Pace(view.settings, now, now))
         self._line.write(view, decision, self._hands.lease.read().left(now), result.cut_short)
         self._orders.settle(view, decision, self._hands.jobs.look())
-        self._watcher.note(self._interest(result))
+        state = self._hands.jobs.running
+        self._watcher.note(watcher.interest(view, decision, self._hands.store.revision, state.job if state else None,
+                                            asked=self._orders.waiting_for_members))
         self._wake_at, self._not_before = decision.wake_at, now
         if result.cut_short is not None:
             self._wake_at = self._not_before = Instant(now + self._backoff.failed())
@@ -194,15 +196,6 @@ class Loop:
         scheduled = self._orders.wake_in()
         if scheduled is not None:
             self._wake_at = min(self._wake_at, Instant(now + scheduled))
-
-    def _interest(self, result: CycleResult) -> Interest:
-        view, decision = result.view, result.decision
-        members = view.cluster.members if view.cluster else view.memory.known_members
-        known = frozenset(member.name for member in members) | {self.host.name}
-        asked = decision.wake_on_members or self._orders.waiting_for_members
-        deed = self._hands.jobs.running
-        busy = deed is not None and not writes(deed.job)
-        return Interest(self._hands.store.revision, known, asked and not busy, busy)
 
     def _stumbled(self, error: Exception) -> None:
         """An error that nobody foresaw: told with its traceback once; no progress is noted."""

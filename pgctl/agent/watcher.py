@@ -2,7 +2,8 @@
 
 It decides nothing: a ring costs one cycle, and a key that is not rung for is seen by the next cycle anyway. Members
 write their own key all the time, so those count only while somebody waits for them, or for a member not yet known. A
-watch begins where the last cycle's reading ended, so nothing is missed in between.
+watch begins where the last cycle's reading ended, so nothing is missed in between. What this member writes into its own
+key tells it nothing: a leader that waits for the others would ring for itself with every cycle.
 """
 
 import logging
@@ -10,6 +11,9 @@ import threading
 from dataclasses import dataclass
 
 from pgctl.agent.bell import Bell
+from pgctl.agent.core.job import Job
+from pgctl.agent.core.view import Decision, View
+from pgctl.agent.driver import writes
 from pgctl.clock import Clock
 from pgctl.dcs import keys
 from pgctl.dcs.cluster_store import ClusterStore
@@ -32,13 +36,23 @@ _PAUSES = (0.1, 0.2, 0.5, 1.0)
 class Interest:
     """What the last cycle waits for: it has seen all up to `since`, and the members `known`.
 
-    `members`: any change of theirs matters. `busy`: a deed is under way that no key has a say in; its end will ring.
+    `members`: any change of theirs matters, but not of `own`. `busy`: a deed is under way that no key has a say in; its end
+    will ring.
     """
 
     since: Revision = Revision(0)
     known: frozenset[str] = frozenset()
     members: bool = False
     busy: bool = False
+    own: str = ""
+
+
+def interest(view: View, decision: Decision, since: Revision, deed: Job | None, *, asked: bool = False) -> Interest:
+    """What is waited for after a cycle, with the deed that runs now; `asked`: an order waits for members."""
+    members = view.cluster.members if view.cluster else view.memory.known_members
+    known = frozenset(member.name for member in members)
+    busy = deed is not None and not writes(deed)
+    return Interest(since, known, (decision.wake_on_members or asked) and not busy, busy, view.host.name)
 
 
 def matters(changed: frozenset[str], interest: Interest) -> bool:
@@ -51,7 +65,7 @@ def matters(changed: frozenset[str], interest: Interest) -> bool:
         name = keys.member_name(key)
         if name is None and key not in QUIET:
             return True
-        if name is not None and (interest.members or name not in interest.known):
+        if name is not None and name != interest.own and (interest.members or name not in interest.known):
             return True
     return False
 

@@ -15,6 +15,7 @@ from pgctl.agent.core.view import Decision, Host, Lease, Order, View
 from pgctl.agent.lease import LeaseCell
 from pgctl.agent.loop import Backoff
 from pgctl.agent.promise import PromiseCell
+from pgctl.agent.watcher import Interest, interest
 from pgctl.dcs.cluster_store import ClusterStore
 from pgctl.model import settings as settings_table
 from pgctl.units import Instant
@@ -42,6 +43,7 @@ class Agent:
         self.shown: View | None = None
         self.decision: Decision | None = None
         self.order: Order | None = None
+        self.interest = Interest(members=True, own=node.name)
         self.turned = self.progress = self.now
         self.pace_ttl = self.settings.ttl
         clock = SentClock()
@@ -161,6 +163,8 @@ class Agent:
         self._busy = False
         self.memory, self.decision, self.shown = decision.memory, decision, view
         self.progress, self.pace_ttl = self.now, view.settings.ttl
+        running = self.jobs.running
+        self.interest = interest(view, decision, self.store.revision, running.job if running else None)
         if self.order is not None and outcomes.taken_up(self.order, self.jobs.look()):
             self.order = None
         if self.driver.quitting:

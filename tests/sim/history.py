@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from pgctl.agent.watcher import matters
 from pgctl.dcs.cluster_store import ClusterStore
 from pgctl.dcs.inproc import InprocStore
 from pgctl.model.cluster import Revision
@@ -21,7 +22,6 @@ BIRTH = 20.0
 """Seconds for the cluster to be made, at most."""
 AFTER = 10.0
 """Seconds from the end of the last act until everything heals, at most."""
-WATCHED = frozenset({"leader", "failover", "config", "initialize"})
 
 
 @dataclass
@@ -94,9 +94,7 @@ class Watchers:
 
     def _changed(self, keys: frozenset[str]) -> None:
         for node in self._nodes.values():
-            decision = node.agent.decision if node.agent is not None else None
-            members = decision is None or decision.wake_on_members
-            if not node.cut_from_store and (members or not WATCHED.isdisjoint(keys)):
+            if node.agent is not None and not node.cut_from_store and matters(keys, node.agent.interest):
                 node.ring(self._world.random.uniform(0.001, 0.05))
         notes = {"leader": self._leader_changed, "sync": self._sync_changed, "failover": self._intent_changed}
         for key in sorted(keys & notes.keys()):

@@ -39,6 +39,10 @@ class JobsModel:
     def look(self) -> JobState | None:
         return self._state
 
+    @property
+    def running(self) -> JobState | None:
+        return None if self._state is None or self._state.ended else self._state
+
     def forget(self, seen: JobState | None) -> None:
         if seen is not None and seen.ended and self._state is seen:
             self._state = None

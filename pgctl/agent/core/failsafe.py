@@ -88,10 +88,10 @@ def electors(view: View) -> Mapping[str, str]:
     return (cluster.failsafe or {}) if cluster is not None and cluster.settings.failsafe_mode else {}
 
 
-def left_out(view: View) -> bool:
-    """`/failsafe` names others and not me: a leader without the store would not ask me, so I must not stand (E12)."""
+def left_out(view: View, name: str) -> bool:
+    """`/failsafe` names others: a leader without the store would not ask this member, so it must not stand (E12)."""
     named = electors(view)
-    return bool(named) and view.me not in named
+    return bool(named) and name not in named
 
 
 def promised(view: View) -> float:

@@ -1,8 +1,8 @@
 """Who may stand in a race, and who is ahead of me. Pure; positions in bytes.
 
-Law: of the members that can be heard, one that holds more WAL than I do is never passed over by me. Two equal ones may
-both stand: creating the leader key decides. A member that does not answer is no vote against me: with asynchronous
-replication the bound on loss is maximum_lag_on_failover.
+Law: of the members that can be heard, one that holds more WAL than I do, and that may stand as far as I can see, is never
+passed over by me. Two equal ones may both stand: creating the leader key decides. A member that does not answer is no vote
+against me: with asynchronous replication the bound on loss is maximum_lag_on_failover.
 
 Where `/sync` says who is synchronous, the law is its own (see `sync`): a winner and those it hears are one more of its
 members than `quorum` says, and it is behind none of them. That is enough: whoever is further ahead has nothing that was
@@ -101,7 +101,7 @@ def ahead(view: View) -> tuple[str, ...]:
 
 
 def _fitter(view: View, peer: Peer) -> bool:
-    if not peer.reachable or peer.tags.nofailover or peer.watchdog_failed or peer.primary:
+    if not peer.reachable or peer.tags.nofailover or peer.watchdog_failed or peer.primary or _kept_out(view, peer):
         return False
     cluster, mine = view.cluster, view.server.lsn or 0
     if cluster is not None and voting(view):
@@ -115,6 +115,12 @@ def _fitter(view: View, peer: Peer) -> bool:
     return not former and peer.tags.failover_priority > view.host.tags.failover_priority
 
 
+def _kept_out(view: View, peer: Peer) -> bool:
+    """What I see forbids this member to stand; to wait for it would be to wait for ever."""
+    outrun = view.cluster is not None and peer.timeline is not None and peer.timeline < view.cluster.history.timeline
+    return failsafe.left_out(view, peer.name) or (outrun and remote.section(view) is None)
+
+
 def bar(view: View) -> str:
     """Why I may not stand in an ordinary race; empty when I may (ha.md E3 to E14, HC2, HC3)."""
     cluster, server = view.cluster, view.server
@@ -126,7 +132,7 @@ def bar(view: View) -> str:
         return "tagged nofailover"
     if view.host.watchdog_fault:
         return f"the watchdog that it requires cannot be used: {view.host.watchdog_fault}"
-    if failsafe.left_out(view):
+    if failsafe.left_out(view, view.me):
         return "not in the failsafe topology: a leader without the store would not ask this member"
     if server.lsn is None:
         return "the server's WAL position is not known"
