@@ -178,6 +178,7 @@ memories = st.builds(
     hung_since=st.none() | st.sampled_from((NOW - 2, NOW - 60)).map(Instant),
     fence_armed=st.sampled_from((None, True, False)),
     bootstrapping=st.booleans(),
+    claim_seen=st.none() | st.sampled_from(((0, Instant(NOW - 5)), (0, Instant(NOW - 100)), (1, Instant(NOW - 100)))),
     handover=st.none() | names,
     conf=st.none() | st.builds(Conf, standby=st.booleans(), sync_names=st.none() | st.sampled_from(SYNC_NAMES)),
     evidence=st.builds(

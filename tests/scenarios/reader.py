@@ -486,6 +486,7 @@ def memory(draft: Draft, words: Words) -> None:
         ready_slots=tuple(filter(None, words.value("ready").split(","))),
         copy_slots_at=Instant(NOW + (words.number("copied") or -1)),
         bootstrapping=words.flag("bootstrapping"),
+        claim_seen=(3, Instant(NOW - claimed)) if (claimed := words.number("claimed")) is not None else None,
         grew_at=Instant(NOW - (words.number("grew") or 0)) if "grew" in words.words else None,
         leaving_since=None if leaving is None else Instant(NOW - leaving),
         fence_armed={"armed": True, "open": False, "": None}[words.value("fence")],

@@ -158,6 +158,7 @@ class Agent:
 
     def _after(self, result: CycleResult) -> None:
         view, decision = result.view, result.decision
+        self.driver.observer.decided(view, decision)
         if self.decision is None or self.decision.rule != decision.rule:
             self.node.world.tell(f"{self.node.name}: {decision.rule} {decision.sentence} {decision.reason}")
         self._busy = False

@@ -16,8 +16,10 @@ from pgctl.model.cluster import Cluster
 from pgctl.model.server import Phase, ServerState
 from pgctl.units import Instant, Seconds
 from tests.sim import failsafe_model, stored
+from tests.sim.observe import Observer
 from tests.sim.postgres_model import BASE, RECORD, Server
 from tests.sim.record import Attempted, GivenUp, Handed, SetFree
+from tests.sim.record_agents import SlotChanged
 
 LEAST = 0.5
 RELOAD = 0.2
@@ -34,6 +36,7 @@ class DriverModel:
         self._agent, self._node, self._world = agent, agent.node, agent.node.world
         self._until = 0.0
         self.quitting = ""
+        self.observer = Observer(agent)
 
     def begin(self) -> None:
         agent = self._agent
@@ -44,6 +47,14 @@ class DriverModel:
         return float(min(max(LEAST, self._until - self._agent.now), most or self._agent.settings.retry_timeout))
 
     def perform(self, request: e.Request[Any], reply: Reply) -> None:
+        def answered(answer: Any) -> None:
+            self.observer.answered(request, answer)
+            reply(answer)
+
+        self.observer.asked(request)
+        self._perform(request, answered)
+
+    def _perform(self, request: e.Request[Any], reply: Reply) -> None:
         agent, world = self._agent, self._world
         pause = world.random.uniform(0.0005, 0.01)
         match request:
@@ -257,7 +268,10 @@ class DriverModel:
 
     def _change_server(self, request: e.WriteConf | e.StirStandbys | e.SetSlots | e.RunCallback) -> e.Answer:
         if isinstance(request, e.SetSlots):
+            had = set(self._node.server.slots)
             self._node.server.change_slots(request.plan)
+            for name in sorted(had - set(self._node.server.slots)):
+                self._world.note(SlotChanged(self._world.now, self._node.name, name, False))
         if isinstance(request, e.WriteConf):
             server: Server = self._node.server
             server.configure(request.conf)

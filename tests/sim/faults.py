@@ -10,16 +10,21 @@ from datetime import UTC, datetime
 from pgctl.agent.core.view import ReinitOrder, RestartOrder
 from pgctl.dcs.cluster_store import ClusterStore
 from pgctl.model.intent import Intent
+from pgctl.model.member import Member, MemberName, State
+from pgctl.model.server import Phase
 from pgctl.units import Seconds
 from tests.sim import generators, modes
 from tests.sim.generators import Act
 from tests.sim.host_clock import DRIFT
 from tests.sim.node import Node
 from tests.sim.record import Struck
+from tests.sim.record_agents import Alien, SlotChanged
 from tests.sim.world import World
 
 SOON = Seconds(1)
 FENCE_MOST = 8.0
+RETAINED = 10
+"""member_slots_ttl once a member has come to go: seconds."""
 JUMPS = {5.0: -3600.0, 8.0: -7.0, 15.0: 7.0, 30.0: 3600.0}
 """Seconds by which a wall clock jumps, by an act's number."""
 
@@ -84,6 +89,9 @@ class Injector:
             "failover": lambda: self._intend(Intent(None, node.name)),
             "pause": lambda: self._pause(lasts),
             "restart": lambda: self._order(node, RestartOrder(self._next())),
+            "stray slots": lambda: self._slots(node, (modes.KEPT, modes.STRAY)),
+            "gone member": self._come_and_go,
+            "replace data": lambda: self._replace_data(node, min(lasts, 8.0)),
             "reinitialize": lambda: self._order(node, ReinitOrder(self._next(), force=act.number > 10)),
             "ttl": lambda: self._configure(**modes.timing(act.number)),
         }
@@ -151,6 +159,42 @@ class Injector:
     def _boot(self, node: Node) -> None:
         node.host_up = True
         node.start_agent()
+
+    def _slots(self, node: Node, names: tuple[str, ...]) -> None:
+        """Somebody makes slots by hand."""
+        if node.server.phase in (Phase.PRIMARY, Phase.STANDBY):
+            for name in names:
+                node.server.slots.setdefault(name, node.server.flushed)
+                self._world.note(SlotChanged(self._world.now, node.name, name, True))
+
+    def _come_and_go(self) -> None:
+        """Another member registers, and is never heard of again; its slots are retained for a while."""
+        self._configure(member_slots_ttl=RETAINED)
+        found = Member(MemberName(modes.GONE), "postgres://d:5432/postgres", "http://d:8008/patroni", state=State.STOPPED)
+        self._admin.write_member(found, ttl=Seconds(5), budget=SOON)
+        self._world.keep_leases()
+        for node in self._nodes.values():
+            if node.server.writable:
+                self._slots(node, (modes.GONE,))
+
+    def _replace_data(self, node: Node, lasts: float) -> None:
+        """Another cluster's data lies where a standby's was, until somebody takes it away."""
+        if node.server.writable or not node.host_up:
+            return
+        node.lose_host()
+        server = node.server
+        server.empty()
+        server.identifier, server.phase, server.control = "7999999999999999999", Phase.DOWN, "shut down"
+        self._world.note(Alien(self._world.now, node.name, True))
+        self._boot(node)
+        self._world.at(lasts, lambda: self._take_away(node))
+
+    def _take_away(self, node: Node) -> None:
+        ours = self._admin.read(budget=SOON).known_identifier
+        if ours and node.server.identifier not in (None, ours):
+            node.server.empty()
+            self._world.note(Alien(self._world.now, node.name, False))
+        self._boot(node)
 
     # --- the store ----------------------------------------------------------------------------------------------------
 
@@ -222,6 +266,7 @@ class Injector:
         self._world.cut_ways.clear()
         self._configure(pause=False)
         for node in self._nodes.values():
+            self._take_away(node)
             node.cut_from_store, node.fail_jobs, node.host_up, node.server.hung = False, False, True, False
             node.stale_for = node.clock.wall_off = node.server.slow_disk = 0.0
             node.lose_replies = node.late_requests = node.slow_stop = node.fence.late = node.fence.frozen_until = 0.0

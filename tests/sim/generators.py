@@ -47,10 +47,14 @@ class Plan:
     mode: Mode = Mode.ASYNCHRONOUS
     count: int = 0
     """synchronous_node_count, where it matters."""
+    patience: float = 300.0
+    """primary_start_timeout."""
+    birth: tuple[Act, ...] = ()
+    """What happens while the cluster is made, from its first second on."""
 
     @property
     def document(self) -> dict[str, object]:
-        return modes.document(self.mode, self.ttl, self.count)
+        return {**modes.document(self.mode, self.ttl, self.count), "primary_start_timeout": self.patience}
 
 
 def draw(seed: int, mode: Mode = Mode.ASYNCHRONOUS, kinds: tuple[str, ...] = ()) -> Plan:
@@ -60,11 +64,23 @@ def draw(seed: int, mode: Mode = Mode.ASYNCHRONOUS, kinds: tuple[str, ...] = ())
     acts: list[Act] = []
     if row.first and not kinds:
         acts.append(_act(rng, row.first, None))
-    for _ in range(rng.randint(2, 12)):
-        acts.append(_act(rng, rng.choice(drawn), acts[-1] if acts else None))
+    few = drawn == modes.SERVER
+    for _ in range(rng.randint(1, 2) if few else rng.randint(2, 12)):
+        acts.append(_act(rng, rng.choice(drawn), acts[-1] if acts and not few else None))
     barred = rng.choice(NAMES) if rng.random() < 0.2 else ""
     ttl, count = rng.choice((5.0, 15.0, 30.0)), rng.choice(row.counts) if row.counts else 0
-    return Plan(ttl, barred, tuple(sorted(acts, key=lambda act: act.at)), mode, count)
+    patience = rng.choice((0.0, 4.0, 10.0)) if few or rng.random() < 0.2 else 300.0
+    birth = _birth(rng) if not kinds and drawn != modes.CALM and rng.random() < 0.12 else ()
+    return Plan(ttl, barred, tuple(sorted(acts, key=lambda act: act.at)), mode, count, patience, birth)
+
+
+def _birth(rng: random.Random) -> tuple[Act, ...]:
+    """One to three faults within the seconds of a bootstrap."""
+    found = (
+        Act(rng.uniform(0, 1.5), rng.choice(modes.BIRTH), rng.choice(NAMES), rng.uniform(0.5, 12), number=rng.choice(TTLS))
+        for _ in range(rng.randint(1, 3))
+    )
+    return tuple(sorted(found, key=lambda act: act.at))
 
 
 def _act(rng: random.Random, kind: str, last: Act | None) -> Act:

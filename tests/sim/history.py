@@ -8,18 +8,21 @@ from pgctl.dcs.inproc import InprocStore
 from pgctl.model.cluster import Revision
 from pgctl.model.member import Tags
 from pgctl.units import Seconds
-from tests.sim import checkers, generators, stored
-from tests.sim.checkers import Finding, Verdict
+from tests.sim import checkers, generators, spread, stored
+from tests.sim.checkers import Finding
 from tests.sim.checks import liveness
 from tests.sim.faults import Injector
 from tests.sim.generators import NAMES, SPAN, Plan
 from tests.sim.modes import Mode
 from tests.sim.node import SOUND, Mutation, Node
 from tests.sim.record import End, IntentSet, KeySet, Opened, Record, Standing, SyncSet
+from tests.sim.record_agents import Claimed, Configured
 from tests.sim.world import World
 
 BIRTH = 20.0
 """Seconds for the cluster to be made, at most."""
+HARD_BIRTH = 100.0
+"""With faults in it."""
 AFTER = 10.0
 """Seconds from the end of the last act until everything heals, at most."""
 
@@ -32,6 +35,8 @@ class Outcome:
     plan: Plan
     record: Record
     violations: list[Finding]
+    findings: list[Finding]
+    """Of every law of the mode."""
     story: list[str] = field(repr=False, default_factory=list)
 
     @property
@@ -46,18 +51,20 @@ def run(seed: int, plan: Plan | None = None, mutation: Mutation = SOUND, mode: M
     nodes = _nodes(world, drawn, mutation)
     Watchers(world, nodes)
     world.replication.begin(world.now)
-    _settle(world, admin, BIRTH, steady=2.0)
     injector = Injector(world, nodes, admin)
+    injector.plan(drawn.birth)
+    _settle(world, admin, HARD_BIRTH if drawn.birth else BIRTH, steady=2.0)
     injector.plan(drawn.acts)
     world.run(world.now + min(SPAN + 20, max((act.at + act.lasts for act in drawn.acts), default=0.0) + AFTER))
     injector.heal()
     ttl = admin.read(budget=Seconds(1)).settings.ttl
     settled = _settle(world, admin, 2 * ttl + 45, steady=ttl + 15)
     world.record.end = _end(world, admin, settled)
-    found = [finding for finding in checkers.check(world.record) if finding.verdict is not Verdict.YES]
+    findings = checkers.check(world.record)
+    found = [finding for finding in findings if not finding.verdict.passes]
     for finding in found:
         world.tell(f"VIOLATION {finding}")
-    return Outcome(seed, drawn, world.record, found, world.story)
+    return Outcome(seed, drawn, world.record, found, findings, world.story)
 
 
 def _settle(world: World, admin: ClusterStore, within: float, *, steady: float) -> float:
@@ -72,7 +79,7 @@ def _settle(world: World, admin: ClusterStore, within: float, *, steady: float) 
 
 def _nodes(world: World, plan: Plan, mutation: Mutation) -> dict[str, Node]:
     document = plan.document
-    world.record.mode, world.record.count = plan.mode, max(1, plan.count)
+    world.record.mode, world.record.count, world.record.patience = plan.mode, max(1, plan.count), plan.patience
     world.record.barred = frozenset({plan.barred} - {""})
     nodes = {}
     for name in NAMES:
@@ -96,7 +103,8 @@ class Watchers:
         for node in self._nodes.values():
             if node.agent is not None and not node.cut_from_store and matters(keys, node.agent.interest):
                 node.ring(self._world.random.uniform(0.001, 0.05))
-        notes = {"leader": self._leader_changed, "sync": self._sync_changed, "failover": self._intent_changed}
+        notes = {"leader": self._leader_changed, "sync": self._sync_changed, "failover": self._intent_changed,
+                 "initialize": self._claimed, "config": self._configured}  # fmt: skip
         for key in sorted(keys & notes.keys()):
             self._world.at(0.0, notes[key])
 
@@ -120,7 +128,14 @@ class Watchers:
     def _sync_changed(self) -> None:
         sync = stored.sync(self._world.universe)
         self._world.tell(f"/sync: {sync.leader or 'nobody'} with {', '.join(sync.standbys) or 'nobody'}, {sync.quorum}")
-        self._world.note(SyncSet(self._world.now, sync))
+        self._world.note(SyncSet(self._world.now, sync, *spread.of(self._world)))
+
+    def _claimed(self) -> None:
+        row = self._world.universe.rows.get("initialize")
+        self._world.note(Claimed(self._world.now, row.value if row is not None else None))
+
+    def _configured(self) -> None:
+        self._world.note(Configured(self._world.now, stored.paused(self._world.universe)))
 
     def _intent_changed(self) -> None:
         universe = self._world.universe

@@ -16,6 +16,7 @@ from pgctl.model.server import Phase
 from pgctl.units import Instant
 from tests.sim import stored
 from tests.sim.record import JobStarted, Passed, Removed
+from tests.sim.record_agents import JobEnded, Rewound
 
 LOOK = 0.05
 WORK = {"bootstrap": 1.0, "clone": 1.5, "reinitialize": 1.5, "rewind": 1.0}
@@ -76,6 +77,7 @@ class JobsModel:
         server = self._server
         self._world.tell(f"{self._node.name}: {self._state.job.name} {message or 'done'}, {server.phase} {server.timeline}")
         self._state = replace(self._state, ended=True, ok=ok, message=message)
+        self._world.note(JobEnded(self._world.now, self._node.name, type(self._state.job).__name__, ok))
         self._agent.ring()
 
     # --- the deeds --------------------------------------------------------------------------------------------------
@@ -86,6 +88,7 @@ class JobsModel:
         match job:
             case j.Bootstrap():
                 yield self._work(job)
+                yield from self._fail()  # the operator's script
                 self._server.configure(job.conf)
                 self._server.initdb(str(7_000_000_000_000_000_000 + self._world.random.randrange(10**9)))
             case j.Clone() | j.Rebuild() | j.Rewind():
@@ -128,6 +131,10 @@ class JobsModel:
             yield from self._fail()
         yield self._work(job)
         origin = self._source(job)
+        if rewind:
+            origin.checkpoint()  # as `postgresql.rewind` has it do
+            self._world.note(Rewound(self._world.now, node.name, origin.name, not server.running, origin.writable,
+                                     origin.checkpointed))
         if server.phase is (Phase.DOWN if rewind else Phase.EMPTY) and not self._cancelled:
             server.copy_from(origin)
         else:
@@ -211,6 +218,12 @@ class JobsModel:
         server = self._server
         if server.starts == number and server.phase is Phase.STANDBY:
             server.promote(timeline)
+            self._world.at(self._seldom(0.1, 1.0, 8.0), lambda: self._checkpoint(number))
+
+    def _checkpoint(self, number: int) -> None:
+        """The first after a promotion, which makes pg_control carry the new timeline."""
+        if self._server.starts == number and self._server.writable:
+            self._server.checkpoint()
 
     def _require(self, phase: Phase) -> None:
         if self._server.phase is not phase:

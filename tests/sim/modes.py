@@ -16,8 +16,14 @@ FAULTS = (
     "jump clock", "drift clock", "cut short",
 )  # fmt: skip
 ORDERS = ("switchover", "switchover", "failover", "pause", "restart", "reinitialize", "ttl",
-          "scheduled switchover")  # fmt: skip
+          "scheduled switchover", "stray slots", "replace data", "gone member")  # fmt: skip
 CALM = ("switchover", "switchover", "switchover", "pause", "restart", "ttl")
+SERVER = ("crash server", "crash server", "stop server", "fail jobs", "lose host", "restart", "switchover", "failover")
+"""What befalls servers alone: few acts, far from each other, so that what must come about in time can be seen."""
+BIRTH = ("fail jobs", "fail jobs", "kill agent", "cut store", "lose replies", "freeze agent", "cut store from all")
+"""Faults of the seconds in which a cluster is made."""
+KEPT, STRAY, GONE = "kept", "stray", "d"
+"""Slots that `ignore_slots` matches, that belong to nobody, and of a member that comes and goes."""
 
 
 class Mode(StrEnum):
@@ -57,9 +63,13 @@ LIVE = (Mode.ASYNCHRONOUS, Mode.SYNCHRONOUS, Mode.STRICT, Mode.QUORUM, Mode.PAUS
 
 
 def acts(mode: Mode, rng: random.Random) -> tuple[str, ...]:
-    """The kinds to draw from. One history in five is calm: orders alone, so that faults excuse nothing."""
+    """The kinds to draw from. One history in five is calm: orders alone, so that faults excuse nothing; one in eight is
+    about servers.
+    """
     if rng.random() < 0.2:
         return CALM
+    if rng.random() < 0.15:
+        return SERVER
     drawn, more = FAULTS + ORDERS, TABLE[mode].more
     return drawn + more * (len(drawn) // len(more)) if more else drawn
 
@@ -67,7 +77,8 @@ def acts(mode: Mode, rng: random.Random) -> tuple[str, ...]:
 def document(mode: Mode, ttl: float, count: int = 0) -> dict[str, object]:
     """The settings of a new cluster."""
     counted = {"synchronous_node_count": count} if count else {}
-    return {**timing(ttl), **TABLE[mode].settings, **counted}
+    ignored = [{"name": KEPT, "type": "physical"}]
+    return {**timing(ttl), **TABLE[mode].settings, **counted, "ignore_slots": ignored}
 
 
 def timing(ttl: float) -> dict[str, object]:

@@ -19,6 +19,7 @@ from tests.sim.fence_model import FenceModel
 from tests.sim.host_clock import TOLERATED, HostClock
 from tests.sim.postgres_model import Server
 from tests.sim.record import Closed, LeadLost, NamesSet, Opened, SetFree
+from tests.sim.record_agents import AgentBegan
 from tests.sim.world import World
 
 
@@ -70,6 +71,7 @@ class Node:
     def start_agent(self) -> None:
         if self.host_up and not self.alive:
             self.world.tell(f"{self.name}: agent starts")
+            self.world.note(AgentBegan(self.world.now, self.name))
             self.agent = Agent(self)
             self.agent.start()
 

@@ -65,12 +65,19 @@ class Server:
     """The same in the configuration file, which a start or a reload reads."""
     waiting: list[tuple[int, int, float]] = field(default_factory=list)
     """Commits that nobody has acknowledged yet: (position, record, written at)."""
+    control_timeline: int = 1
+    """The timeline of the last checkpoint in pg_control."""
     slots: dict[str, int] = field(default_factory=dict)
     """Slot name → records that whoever streams through it has; nothing behind that is removed."""
 
     @property
     def writable(self) -> bool:
         return self.phase is Phase.PRIMARY
+
+    @property
+    def checkpointed(self) -> bool:
+        """Whether pg_control carries the timeline that the server is on: after a promotion only with the next checkpoint."""
+        return self.control_timeline == self.timeline
 
     @property
     def standby(self) -> bool:
@@ -103,7 +110,9 @@ class Server:
         if self.hung and self.running:
             return ServerState(Phase.HUNG, postmaster=Postmaster(1, self.starts), system_identifier=self.identifier)
         if self.phase is Phase.DOWN:
-            control = ControlData(self.control, self.identifier or "", at, self.timeline, minimum_recovery_lsn=at,
+            primary = self.control in ("in production", "shutting down", "shut down")
+            line = self.control_timeline if primary else self.timeline
+            control = ControlData(self.control, self.identifier or "", at, line, minimum_recovery_lsn=at,
                                   minimum_recovery_timeline=self.timeline)  # fmt: skip
             return ServerState(self.phase, control=control, version=150000, system_identifier=self.identifier,
                                can_rewind=True)  # fmt: skip
@@ -114,6 +123,7 @@ class Server:
             version=150000,
             system_identifier=self.identifier,
             timeline=self.timeline if up else None,
+            checkpoint_timeline=self.control_timeline if up else None,
             lsn=at if up else None,
             receive_lsn=at if standby else None,
             replay_lsn=at if standby else None,
@@ -143,11 +153,12 @@ class Server:
             standby = self.control == "in archive recovery"
             self.phase = Phase.STANDBY if standby else Phase.PRIMARY
             if not standby:
+                self.checkpoint()
                 self.opened(self, "started")
 
     def initdb(self, identifier: str) -> None:
         self.identifier, self.wal, self.timeline, self.switches = identifier, [], 1, []
-        self.flushed = 0
+        self.flushed, self.control_timeline = 0, 1
         self.start(standby=False)
         self.phase = Phase.PRIMARY
         self.opened(self, "made")
@@ -165,6 +176,10 @@ class Server:
         if self.phase is Phase.STOPPING:
             self.phase, self.streams, self.hung = Phase.DOWN, False, False
             self.flushed = len(self.wal)
+            self.checkpoint()
+
+    def checkpoint(self) -> None:
+        self.control_timeline = self.timeline
 
     def crash(self, how: str = "crashed") -> None:
         if self.running:
@@ -194,6 +209,7 @@ class Server:
         """A base backup."""
         self.identifier, self.wal, self.flushed = other.identifier, other.wal[: other.flushed], other.flushed
         self.timeline, self.switches = other.timeline, list(other.switches)
+        self.control_timeline = other.control_timeline
         self.phase, self.control, self.slots = Phase.DOWN, "in archive recovery", {}
 
     def empty(self) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pgctl.model.events import Journal
 from pgctl.model.sync import SyncState
 from tests.sim.modes import Mode
+from tests.sim.record_agents import AgentEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +138,14 @@ class Handed:
 
 @dataclass(frozen=True, slots=True)
 class SyncSet:
-    """`/sync` is this now."""
+    """`/sync` is this now. `have`: members on whose disk is all that was acknowledged (None: nobody knows); `hold`: those
+    with any data at all.
+    """
 
     at: float
     sync: SyncState
+    have: frozenset[str] | None = None
+    hold: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +239,7 @@ class Prolonged:
 
 
 Event = (
-    Promised | Attempted | Prolonged | Opened | Closed | SetFree | Followed | JobStarted | Passed | Removed
+    AgentEvent | Promised | Attempted | Prolonged | Opened | Closed | SetFree | Followed | JobStarted | Passed | Removed
     | KeySet | LeadLost | GivenUp | Handed | SyncSet | NamesSet | IntentSet | Struck
 )  # fmt: skip
 
@@ -251,3 +256,5 @@ class Record:
     mode: Mode = Mode.ASYNCHRONOUS
     count: int = 1
     """How many synchronous standbys are asked for."""
+    patience: float = 300.0
+    """primary_start_timeout in seconds."""

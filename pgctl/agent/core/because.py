@@ -84,7 +84,10 @@ def _abandoned(view: View) -> str:
     makers = [f"{each.name} ({each.state})" for each in others if each.state in cluster_facts.MAKING]
     if not cluster_facts.bootstrap_under_way(view):
         return _initialize(view)
-    return f"{', '.join(makers)} may be making it" if makers else _leaderless_for(view, 2 * view.settings.ttl)
+    if makers or view.memory.claim_seen is None:
+        return f"{', '.join(makers) or 'somebody'} may be making it"
+    waited, patience = show_seconds(view.now - view.memory.claim_seen[1]), show_seconds(2 * view.settings.ttl)
+    return f"nobody has been at it for {waited}, of {patience} to wait"
 
 
 def _leaderless_for(view: View, patience: float) -> str:

@@ -36,12 +36,12 @@ def bootstrap_failed(view: View) -> bool:
 
 
 def bootstrap_abandoned(view: View) -> bool:
-    """`initialize` has no lease (ha.md WK41): it is abandoned when nobody registered has been at it for a while."""
-    since = view.memory.leaderless_since
+    """`initialize` has no lease (ha.md WK41): a claim is abandoned when nobody registered has been at it for a while."""
+    since = view.memory.claim_seen
     others = [member for member in view.cluster.members if member.name != view.me] if view.cluster else []
     makers = [member for member in others if member.state in MAKING]
     patience = 2 * view.settings.ttl
-    return bootstrap_under_way(view) and not makers and since is not None and view.now - since > patience
+    return bootstrap_under_way(view) and not makers and since is not None and view.now - since[1] > patience
 
 
 def claim_open(view: View) -> bool:

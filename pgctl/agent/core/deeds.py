@@ -26,7 +26,6 @@ from pgctl.agent.core.effects import (
     CancelJob,
     CloseIntent,
     HoldLease,
-    Quit,
     ReclaimLease,
     ReleaseLease,
     SetSlots,
@@ -94,7 +93,8 @@ def stand(view: View) -> Plan:
     memory = replace(view.memory, fence_armed=None, slots_seen=slots.retained(view).seen)
     if view.settings.synchronous:
         return upkeep.add(sync_deeds.stand(view, HoldLease(upkeep.guard(view)), memory), *arranged)
-    return Plan((HoldLease(upkeep.guard(view)), *claims.promotion(view), *arranged), memory)
+    held = (HoldLease(upkeep.guard(view)), *upkeep.superseded(view))
+    return Plan((*held, *claims.promotion(view), *arranged), memory)
 
 
 def adopt(view: View) -> Plan:
@@ -262,14 +262,6 @@ def cancel(view: View) -> Plan:
 
 def cancel_for_reinit(view: View) -> Plan:
     return upkeep.add(upkeep.quiet(view), CancelJob("a reinitialize was ordered with force"))
-
-
-def quit_alien(view: View) -> Plan:
-    known = view.cluster.known_identifier if view.cluster else ""
-    own = view.server.system_identifier
-    return Plan(
-        (Quit(f"this data directory belongs to another cluster: its system identifier is {own}, the cluster's {known}"),)
-    )
 
 
 def say_bar(view: View) -> Plan:

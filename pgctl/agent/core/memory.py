@@ -81,6 +81,8 @@ class Memory:
     """Since when a standby leader has got no stream from the remote primary."""
     bootstrapping: bool = False
     """I claimed `initialize` and have not yet written an identifier into it."""
+    claim_seen: tuple[int, Instant] | None = None
+    """The revision of the claim to make this cluster, mine or another's, and when it was first seen."""
     handover: str | None = None
     """The member I am stopping for; None when no switchover of mine is under way."""
     fence_armed: bool | None = None

@@ -12,7 +12,7 @@ from pgctl.units import Instant
 
 def update(view: View) -> Memory:
     """The memory with the store's, the server's and the job's news in it."""
-    memory = record.take_up(view, _of_failsafe(view, _of_cluster(view, view.memory)))
+    memory = record.take_up(view, _of_failsafe(view, _of_cluster(view, _of_claim(view, view.memory))))
     hung = (memory.hung_since or view.now) if view.server.phase is Phase.HUNG else None
     unfed = (memory.unfed_since or view.now) if remote.unfed(view) else None
     memory = replace(memory, hung_since=hung, unfed_since=unfed)
@@ -46,6 +46,19 @@ def _of_cluster(view: View, memory: Memory) -> Memory:
         heard=view.now if streams else memory.heard,
         rebuilds=0 if streams else memory.rebuilds,  # whatever was rebuilt in vain is mended
     )
+
+
+def _of_claim(view: View, memory: Memory) -> Memory:
+    """Since when somebody is making this cluster. A claim of mine that became another's is mine no more."""
+    cluster = view.cluster
+    if cluster is None:
+        return memory
+    if cluster.initialize != "":
+        return replace(memory, claim_seen=None)
+    revision, seen = cluster.revision("initialize"), memory.claim_seen
+    if seen is not None and seen[0] == revision:
+        return memory
+    return replace(memory, claim_seen=(revision, view.now), bootstrapping=memory.bootstrapping and seen is None)
 
 
 def _of_position(view: View, memory: Memory) -> Memory:

@@ -83,7 +83,6 @@ def member(view: View) -> Member:
     host, server = view.host, view.server
     up = server.phase in (Phase.PRIMARY, Phase.STANDBY)
     standby = server.phase is Phase.STANDBY
-    fresh = server.phase is Phase.PRIMARY and server.checkpoint_timeline is not None
     return Member(
         name=host.name,
         conn_url=host.conn_url,
@@ -101,10 +100,19 @@ def member(view: View) -> Member:
         pending_restart_reason=server.pending_restart,
         scheduled_restart=host.scheduled_restart,
         pause=view.settings.pause,
-        checkpoint_pending=fresh and server.checkpoint_timeline != server.timeline,
+        checkpoint_pending=_checkpoint_pending(view),
         proxy_url=host.proxy_url,
         deeds=view.memory.deeds,
     )
+
+
+def _checkpoint_pending(view: View) -> bool:
+    """Whether pg_control has yet to carry the timeline that my primary is on; one that hangs has not got any further."""
+    server, said = view.server, view.memory.published
+    if server.phase is Phase.HUNG:
+        return said is not None and said.checkpoint_pending
+    known = server.phase is Phase.PRIMARY and server.checkpoint_timeline is not None
+    return known and server.checkpoint_timeline != server.timeline
 
 
 def status(view: View) -> Status:

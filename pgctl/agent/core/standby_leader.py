@@ -35,7 +35,8 @@ EAGER = 10.0
 def stand(view: View) -> Plan:
     """Takes the leader key, and no more than that."""
     guarded, memory = upkeep.fence(view, view.memory, armed=False)
-    return Plan((*guarded, HoldLease(upkeep.guard(view), arm=False)), memory, wake_in=0.0)
+    held = HoldLease(upkeep.guard(view), arm=False)
+    return Plan((*guarded, held, *upkeep.superseded(view)), memory, wake_in=0.0)
 
 
 def stand_down(view: View) -> Plan:

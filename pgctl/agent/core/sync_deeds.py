@@ -18,7 +18,7 @@ def stand(view: View, hold: HoldLease, memory: Memory) -> Plan:
     """The key, then `/sync`; then the promotion, or first the names that it needs."""
     state = sync_claim.claim(view)
     names = sync_claim.names_for(view, state)
-    taken = (hold, WriteSync(state, upkeep.revision(view, "sync")))
+    taken = (hold, *upkeep.superseded(view), WriteSync(state, upkeep.revision(view, "sync")))
     if not names:
         return Plan((*taken, *claims.promotion(view)), memory)
     configured, memory = _configured(view, memory, names)
@@ -42,7 +42,7 @@ def promote(view: View) -> Plan:
     guarded, memory = upkeep.fence(view, view.memory, armed=True)
     told = SlotPlan(notes=logical_slots.warning(view))
     warned: upkeep.Effects = (SetSlots(told),) if told != SlotPlan() else ()
-    return Plan((*guarded, *claims.promotion(view), *warned), memory)
+    return Plan((*guarded, *upkeep.superseded(view), *claims.promotion(view), *warned), memory)
 
 
 def take_over(view: View) -> Plan:

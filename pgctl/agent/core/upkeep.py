@@ -159,6 +159,18 @@ def fulfilled(view: View) -> Effects:
     return (CloseIntent(intent, view.cluster.revision("failover"), reason),)
 
 
+def superseded(view: View) -> Effects:
+    """An order for another leader, in whose place I take over: it is closed with the key that I take.
+
+    Else I would make way for its candidate once that one answers, and one order would cost two outages (ha.md INV28).
+    """
+    intent = intents.open_intent(view)
+    if view.cluster is None or intent is None or not cluster_facts.intent_asks_me_to_leave(view):
+        return ()
+    reason = f"{view.me} took over, not {intent.candidate}" if intent.candidate else f"nobody took over but {view.me}"
+    return (CloseIntent(intent, view.cluster.revision("failover"), reason),)
+
+
 def following(view: View) -> Plan:
     """A running standby: the fence lets go, the upstream is right, the slots for the other members are kept."""
     memory = replace(view.memory, leaving_since=None)

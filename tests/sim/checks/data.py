@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 
-from tests.sim.checks.law import PRIMARIES, SYNCHRONOUS, Law, Seen, Stint, stints
+from tests.sim.checks.law import HELD, PRIMARIES, SYNCHRONOUS, Law, Seen, Stint, stints
 from tests.sim.modes import Mode
-from tests.sim.record import Followed, Handed, Opened, Record, Removed, Struck
+from tests.sim.record import Followed, Handed, JobStarted, KeySet, Opened, Record, Removed, Struck
+from tests.sim.record_agents import Alien, Rewound
 
 EXCUSED_FOR = 60.0
 """Seconds before a handover and after its successor's promotion in which a fault excuses what was lost."""
@@ -17,24 +18,55 @@ def same_branch(record: Record) -> Seen:
     for event in record.events:
         if isinstance(event, Followed):
             yield f"at {event.at:.3f} {event.member} follows {event.upstream} on another branch"
+        if isinstance(event, Opened) and event.how == "promoted":
+            yield HELD  # whoever was ahead, or was left behind, now has to find its way
+
+
+def rewound_in_order(record: Record) -> Seen:
+    """pg_rewind runs on a stopped server, with one that takes writes and whose pg_control carries its timeline."""
+    for event in record.events:
+        if isinstance(event, Rewound):
+            sound = event.stopped and event.writable and event.checkpointed
+            yield HELD if sound else f"at {event.at:.3f} {event.member} is rewound with {event.source}: {event}"
 
 
 def removed_by_rule(record: Record) -> Seen:
     """A data directory is removed only by an order or a rule that says so, and never while its member leads."""
     for event in record.events:
-        if isinstance(event, Removed) and (event.leads or event.rule not in REMOVERS):
+        if isinstance(event, Removed) and not event.leads and event.rule in REMOVERS:
+            yield HELD
+        elif isinstance(event, Removed):
             yield f"at {event.at:.3f} {event.member} removes its data by {event.rule}"
 
 
 def one_cluster(record: Record) -> Seen:
-    """A cluster is made once; every server is of that cluster."""
+    """Of clusters that were made only one was ever led; every server is of that one."""
     assert record.end is not None
-    made = [event for event in record.events if isinstance(event, Opened) and event.how == "made"]
+    made = [stint.member for stint in stints(record) if stint.made and stint.ours]
     if len(made) > 1:
-        yield f"{' and '.join(event.member for event in made)} made a cluster"
+        yield f"{' and '.join(made)} made a cluster, and led it"
     for server in record.end.servers:
         if server.identifier not in (None, record.end.identifier):
             yield f"{server.member} is of cluster {server.identifier}, the store's is {record.end.identifier}"
+    yield HELD
+
+
+def alien_untouched(record: Record) -> Seen:
+    """A data directory of another cluster is neither started nor promoted, and its member never leads."""
+    alien: set[str] = set()
+    for event in record.events:
+        match event:
+            case Alien(member=member, alien=here):
+                (alien.add if here else alien.discard)(member)
+                yield HELD
+            case JobStarted(at=at, member=member, job=job) if member in alien:
+                yield f"at {at:.3f} {member} does {job} with another cluster's data"
+            case Opened(at=at, member=member) if member in alien:
+                yield f"at {at:.3f} {member} takes writes with another cluster's data"
+            case KeySet(at=at, holder=str(member)) if member in alien:
+                yield f"at {at:.3f} {member} takes the key with another cluster's data"
+            case _:
+                pass
 
 
 def timelines_unique(record: Record) -> Seen:
@@ -44,12 +76,15 @@ def timelines_unique(record: Record) -> Seen:
         if isinstance(event, Opened) and event.how == "promoted":
             if event.timeline in opened:
                 yield f"at {event.at:.3f} {event.member} opens timeline {event.timeline}, as {opened[event.timeline]} did"
+            elif opened:
+                yield HELD
             opened[event.timeline] = event.member
 
 
 def acknowledged_kept(record: Record) -> Seen:
     """What was acknowledged is lost only with a primary that was lost; never in a planned switchover, never when calm."""
     excuses = [event for event in record.events if isinstance(event, Struck) and _excuses(event)]
+    yield from _changes(record)
     for stint, lost in _losses(record):
         if not excuses or (stint.handed and not any(_near(stint, event) for event in excuses)):
             yield f"{lost} records of {stint.member}, which ended at {stint.until:.3f} ({stint.how})"
@@ -60,21 +95,27 @@ def acknowledged_never_lost(record: Record) -> Seen:
     directory of the last who had it.
     """
     accepted = [event for event in record.events if isinstance(event, Struck) and event.order and _excuses(event)]
+    yield from _changes(record)
     for stint, lost in _losses(record):
         if not any(_near(stint, event) for event in accepted):
             yield f"{lost} records of {stint.member}, which ended at {stint.until:.3f} ({stint.how})"
 
 
 def handed_over_whole(record: Record) -> Seen:
-    """A leader gives the key up for another only once somebody has all of its log, and says no more than it has."""
+    """A leader gives the key up for another only once somebody has all of its log."""
     for event in record.events:
-        if not isinstance(event, Handed):
-            continue
-        missing = event.log - max(event.others)
-        if missing > 0:
-            yield f"at {event.at:.3f} {event.member} hands over, and nobody has its last {missing} records"
-        if event.told > event.log:
-            yield f"at {event.at:.3f} {event.member} tells of {event.told} records and has {event.log}"
+        if isinstance(event, Handed):
+            missing = event.log - max(event.others)
+            wrong = f"at {event.at:.3f} {event.member} hands over, and nobody has its last {missing} records"
+            yield wrong if missing > 0 else HELD
+
+
+def told_no_more(record: Record) -> Seen:
+    """And tells of no position that a standby with all of its log cannot have."""
+    for event in record.events:
+        if isinstance(event, Handed):
+            wrong = f"at {event.at:.3f} {event.member} tells of {event.told} records and has {event.log}"
+            yield wrong if event.told > event.log else HELD
 
 
 def _losses(record: Record) -> Iterable[tuple[Stint, int]]:
@@ -83,13 +124,20 @@ def _losses(record: Record) -> Iterable[tuple[Stint, int]]:
     kept = next((set(server.log) for server in record.end.servers if server.writable), None)
     lost = [(at, member) for at, number, member in record.acknowledged if kept is not None and number not in kept]
     for stint in stints(record) if lost else []:
-        count = sum(stint.covers(at, member) for at, member in lost)
+        count = sum(stint.covers(at, member) for at, member in lost) if stint.ours else 0
         if count:
             yield stint, count
 
 
+def _changes(record: Record) -> Seen:
+    """One occasion for each primary that another one followed: what it acknowledged could have been lost."""
+    for stint in stints(record):
+        if stint.taken < float("inf"):
+            yield HELD
+
+
 def _excuses(event: Struck) -> bool:
-    return not event.order or event.kind in ("failover", "pause", "reinitialize")
+    return not event.order or event.kind in ("failover", "pause", "reinitialize", "replace data")
 
 
 def _near(stint: Stint, event: Struck) -> bool:
@@ -100,8 +148,11 @@ LAWS = (
     Law("INV13 acknowledged", acknowledged_kept, end=True, modes=frozenset(Mode) - SYNCHRONOUS),
     Law("INV13 acknowledged in synchronous mode", acknowledged_never_lost, end=True, modes=SYNCHRONOUS),
     Law("INV18 handed over whole", handed_over_whole, modes=PRIMARIES),
+    Law("INV19 told no more", told_no_more, modes=PRIMARIES),
     Law("INV22 removed by rule", removed_by_rule),
     Law("INV23 one cluster", one_cluster, end=True),
+    Law("INV23 alien untouched", alien_untouched),
+    Law("INV24 rewound in order", rewound_in_order),
     Law("INV24 same branch", same_branch),
     Law("INV25 timelines unique", timelines_unique),
 )

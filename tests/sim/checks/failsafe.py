@@ -1,7 +1,8 @@
 """Laws of failsafe mode: a leader that leads on without the store does so by every member's promise. Source: ha.md 7.1."""
 
-from tests.sim.checks.law import Law, Seen
+from tests.sim.checks.law import HELD, Law, Seen
 from tests.sim.host_clock import TOLERATED
+from tests.sim.modes import Mode
 from tests.sim.record import Attempted, Opened, Prolonged, Promised, Record
 
 
@@ -18,6 +19,7 @@ def members_agreed(record: Record) -> Seen:
                 for other in sorted(named - {member}):
                     if promised.get(other, 0.0) < until - TOLERATED:
                         yield f"at {at:.3f} {member} leads on until {until:.3f} without a promise of {other}"
+                yield HELD
             case _:
                 pass
 
@@ -30,10 +32,16 @@ def promises_kept(record: Record) -> Seen:
             case Promised(member=member, until=until):
                 promised[member] = max(until, promised.get(member, 0.0))
             case Attempted(at=at, member=member) | Opened(at=at, member=member, how="promoted"):
+                if member in promised:
+                    yield HELD
                 if at < promised.get(member, 0.0) - TOLERATED:
                     yield f"at {at:.3f} {member} stands in spite of a promise until {promised[member]:.3f}"
             case _:
                 pass
 
 
-LAWS = (Law("INV6 members agreed", members_agreed), Law("INV7 promises kept", promises_kept))
+FAILSAFE = frozenset({Mode.FAILSAFE})
+LAWS = (
+    Law("INV6 members agreed", members_agreed, modes=FAILSAFE),
+    Law("INV7 promises kept", promises_kept, modes=FAILSAFE),
+)

@@ -1,12 +1,17 @@
-"""What a law is: a name, a pure function from a record to what is seen against it, and where it applies."""
+"""What a law is: a name, a pure function from a record to what is seen for and against it, and where it applies.
+
+A law's function yields `HELD` for each occasion that put the law to the test and passed it, and a sentence for each that
+broke it. One that yields nothing says that nothing in this history put the law to the test.
+"""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tests.sim.modes import Mode
 from tests.sim.record import Closed, Event, Handed, KeySet, Opened, Record, SetFree
 
 Seen = Iterator[str]
+HELD = ""
 EVERYWHERE = frozenset(Mode)
 SYNCHRONOUS = frozenset({Mode.SYNCHRONOUS, Mode.STRICT, Mode.QUORUM})
 PRIORITY = frozenset({Mode.SYNCHRONOUS, Mode.STRICT})
@@ -35,6 +40,9 @@ class Stint:
     handed: bool = False
     taken: float = float("inf")
     """When somebody else began to take writes."""
+    made: bool = False
+    ours: bool = True
+    """False for a server that was made anew and never led: another one's data became the cluster's."""
 
     def covers(self, at: float, member: str) -> bool:
         return member == self.member and self.since <= at <= self.until
@@ -43,12 +51,17 @@ class Stint:
 def stints(record: Record) -> list[Stint]:
     """In the order of their beginning."""
     found: list[Stint] = []
+    leads: str | None = None
     for event in record.events:
         match event:
-            case Opened(at=at, member=member):
+            case Opened(at=at, member=member, how=how):
                 for stint in found:
                     stint.taken = min(stint.taken, at) if stint.member != member else stint.taken
-                found.append(Stint(member, at))
+                found.append(Stint(member, at, made=how == "made", ours=how != "made" or leads == member))
+            case KeySet(holder=holder):
+                leads = holder
+                for stint in found:
+                    stint.ours = stint.ours or (stint.member == leads and stint.until == float("inf"))
             case Closed(at=at, member=member, how=how):
                 stint = next(each for each in reversed(found) if each.member == member)
                 stint.until, stint.how = at, how
@@ -66,10 +79,12 @@ class Watch:
     writable: set[str]
     free: set[str]
     holder: str | None = None
+    new: set[str] = field(default_factory=set)
+    """Who takes writes as a cluster of its own making, and has not led yet."""
 
     @property
     def guarded(self) -> set[str]:
-        return self.writable - self.free
+        return self.writable - self.free - self.new
 
 
 def watched(record: Record) -> Iterator[tuple[Event, Watch]]:
@@ -77,14 +92,18 @@ def watched(record: Record) -> Iterator[tuple[Event, Watch]]:
     now = Watch(set(), set())
     for event in record.events:
         match event:
-            case Opened(member=member):
+            case Opened(member=member, how=how):
                 now.writable.add(member)
+                if how == "made" and now.holder != member:
+                    now.new.add(member)
             case Closed(member=member):
                 now.writable.discard(member)
+                now.new.discard(member)
             case SetFree(member=member, free=free):
                 (now.free.add if free else now.free.discard)(member)
             case KeySet(holder=holder):
                 now.holder = holder
+                now.new.discard(holder or "")
             case _:
                 pass
         yield event, now

@@ -1,6 +1,6 @@
 """Laws of the lease: who may take writes, and who may hold the leader key. Source: ha.md 7.1."""
 
-from tests.sim.checks.law import PRIMARIES, Law, Seen, watched
+from tests.sim.checks.law import HELD, PRIMARIES, Law, Seen, watched
 from tests.sim.modes import Mode
 from tests.sim.record import Closed, GivenUp, KeySet, LeadLost, Opened, Passed, Record, SetFree
 
@@ -9,7 +9,12 @@ HARMLESS = {"down", "empty", "standby", "unreadable"}
 
 def one_writable(record: Record) -> Seen:
     """Never two servers that take writes, but those that a paused agent has set free: in pause the operator guards them."""
+    before = ""
     for event, now in watched(record):
+        if isinstance(event, Opened):
+            if before not in ("", event.member):
+                yield HELD
+            before = event.member
         if isinstance(event, Opened | Closed | SetFree) and len(now.guarded) > 1:
             yield f"at {event.at:.3f} {' and '.join(sorted(now.guarded))} take writes"
 
@@ -17,15 +22,19 @@ def one_writable(record: Record) -> Seen:
 def promoted_with_lease(record: Record) -> Seen:
     """A server becomes writable only by a deed whose point of no return was passed with time left on its own lease."""
     for event in record.events:
-        if isinstance(event, Passed) and event.left <= 0:
-            yield f"at {event.at:.3f} {event.member} goes on without a lease"
+        if isinstance(event, Passed):
+            yield HELD if event.left > 0 else f"at {event.at:.3f} {event.member} goes on without a lease"
 
 
 def promoted_as_holder(record: Record) -> Seen:
     """And while the store named its member as leader; a primary that members let lead on without it may start again."""
     for event in record.events:
-        agreed = record.mode is Mode.FAILSAFE and isinstance(event, Passed) and not event.promotes
-        if isinstance(event, Passed) and event.holder != event.member and not agreed:
+        if not isinstance(event, Passed):
+            continue
+        agreed = record.mode is Mode.FAILSAFE and not event.promotes
+        if event.holder == event.member:
+            yield HELD
+        elif not agreed:
             yield f"at {event.at:.3f} {event.member} goes on, and the key is {event.holder or 'nobody'}'s"
 
 
@@ -36,6 +45,8 @@ def key_never_overwritten(record: Record) -> Seen:
         if isinstance(event, KeySet):
             if holder is not None and event.holder not in (None, holder):
                 yield f"at {event.at:.3f} {event.holder} takes the key from {holder}"
+            elif event.holder is not None:
+                yield HELD
             holder = event.holder
 
 
@@ -51,6 +62,7 @@ def confirms_as_holder(record: Record) -> Seen:
             if commit[2] != holder and commit[2] not in excused:
                 yield f"{commit[2]} confirms commits at {commit[0]:.3f} without the key"
                 return
+            yield HELD
             commit = next(acknowledged, None)
         holder = now.holder
         match event:
@@ -66,6 +78,8 @@ def confirms_as_holder(record: Record) -> Seen:
 def lease_believed(record: Record) -> Seen:
     """No holder believes in a lease for longer than the store promises it to the others."""
     for event in record.events:
+        if isinstance(event, KeySet) and event.holder is None:
+            yield HELD
         if isinstance(event, LeadLost):
             yield f"the key went at {event.at:.3f}, {event.member} believed in it until {event.believed:.3f}"
 
@@ -73,15 +87,18 @@ def lease_believed(record: Record) -> Seen:
 def given_up_harmless(record: Record) -> Seen:
     """A holder deletes its own key only when its server cannot write; in pause also when it is another cluster's."""
     for event in record.events:
-        if isinstance(event, GivenUp) and event.phase not in HARMLESS and not event.paused:
+        if isinstance(event, GivenUp) and (event.phase in HARMLESS or event.paused):
+            yield HELD
+        elif isinstance(event, GivenUp):
             yield f"at {event.at:.3f} {event.member} gives the key up while its server is {event.phase}"
 
 
 def nofailover_never_takes(record: Record) -> Seen:
     """A standby tagged nofailover never takes the leader key, and is never promoted."""
     for event in record.events:
-        if isinstance(event, KeySet) and event.holder in record.barred and event.phase == "standby":
-            yield f"at {event.at:.3f} {event.holder} takes the key as a standby"
+        if isinstance(event, KeySet) and event.holder is not None and event.phase == "standby" and record.barred:
+            barred = event.holder in record.barred
+            yield f"at {event.at:.3f} {event.holder} takes the key as a standby" if barred else HELD
         if isinstance(event, Opened) and event.how == "promoted" and event.member in record.barred:
             yield f"at {event.at:.3f} {event.member} is promoted"
 
@@ -89,8 +106,11 @@ def nofailover_never_takes(record: Record) -> Seen:
 def stale_never_takes(record: Record) -> Seen:
     """A primary that returns never takes the key when `/history` shows a later timeline than its own."""
     for event in record.events:
-        stale = isinstance(event, KeySet) and event.holder is not None and event.timeline < event.latest
-        if stale and isinstance(event, KeySet) and event.phase == "primary" and not event.paused:
+        if not isinstance(event, KeySet) or event.holder is None or event.phase != "primary":
+            continue
+        if event.timeline >= event.latest:
+            yield HELD
+        elif not event.paused:
             yield f"at {event.at:.3f} {event.holder} takes the key on {event.timeline}, the cluster is on {event.latest}"
 
 

@@ -1,6 +1,6 @@
 """Laws of liveness: what must come about some time after the last fault. Source: ha.md 7.2."""
 
-from tests.sim.checks.law import PRIMARIES, SYNCHRONOUS, Law, Seen
+from tests.sim.checks.law import HELD, PRIMARIES, SYNCHRONOUS, Law, Seen
 from tests.sim.modes import Mode
 from tests.sim.record import Record
 
@@ -11,6 +11,7 @@ def one_leader(record: Record) -> Seen:
     writable = [server.member for server in record.end.servers if server.writable]
     if writable != [record.end.holder]:
         yield f"the key is held by {record.end.holder}, writes are taken by {', '.join(writable) or 'nobody'}"
+    yield HELD
 
 
 def standby_leader(record: Record) -> Seen:
@@ -19,6 +20,7 @@ def standby_leader(record: Record) -> Seen:
     writable = [server.member for server in record.end.servers if server.writable]
     if writable or record.end.holder is None:
         yield f"the key is held by {record.end.holder}, writes are taken by {', '.join(writable) or 'nobody'}"
+    yield HELD
 
 
 def all_stream(record: Record) -> Seen:
@@ -28,6 +30,7 @@ def all_stream(record: Record) -> Seen:
     for server in record.end.servers:
         if not server.writable and not (server.phase == "standby" and server.streams and server.timeline == latest):
             yield f"{server.member} does not stream: {server.phase}, timeline {server.timeline}"
+    yield HELD
 
 
 def commits_return(record: Record) -> Seen:
@@ -36,6 +39,7 @@ def commits_return(record: Record) -> Seen:
     for server in record.end.servers:
         if server.waiting > ON_THE_WAY:
             yield f"{server.waiting} commits wait on {server.member}"
+    yield HELD
 
 
 def sync_is_full(record: Record) -> Seen:
@@ -45,6 +49,7 @@ def sync_is_full(record: Record) -> Seen:
     wanted = others if record.mode is Mode.QUORUM else min(others, record.count)
     if not record.end.sync.active or len(record.end.sync.standbys) != wanted:
         yield f"/sync is {record.end.sync}, {wanted} standbys were asked for"
+    yield HELD
 
 
 def in_time(record: Record) -> Seen:
@@ -53,6 +58,7 @@ def in_time(record: Record) -> Seen:
     most = 2 * record.end.ttl + 30
     if record.end.settled > most:
         yield f"{record.end.settled:.1f} s after the healing, {most:g} are the most"
+    yield HELD
 
 
 ON_THE_WAY = 3

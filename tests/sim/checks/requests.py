@@ -1,22 +1,18 @@
 """Laws of orders: a wish is carried out once at most, and comes to an end. Source: ha.md 7.1, 7.2."""
 
-from tests.sim.checks.law import Law, Seen
+from tests.sim.checks.law import HELD, Law, Seen
 from tests.sim.record import Handed, IntentSet, Record
 
 
 def carried_out_once(record: Record) -> Seen:
-    """Nobody hands over twice for one revision of `/failover`.
-
-    Another may: who took over in place of a candidate that was silent makes way for it once it answers.
-    """
-    open_, done = 0, set[tuple[str, int]]()
+    """No revision of `/failover` makes a leader hand over twice, be it another leader."""
+    open_, done = 0, set[int]()
     for event in record.events:
         if isinstance(event, IntentSet):
             open_ = event.revision
         if isinstance(event, Handed) and open_:
-            if (event.member, open_) in done:
-                yield f"at {event.at:.3f} {event.member} hands over again for the same wish"
-            done.add((event.member, open_))
+            yield f"at {event.at:.3f} {event.member} hands over again for the same wish" if open_ in done else HELD
+            done.add(open_)
 
 
 def come_to_an_end(record: Record) -> Seen:
@@ -24,6 +20,8 @@ def come_to_an_end(record: Record) -> Seen:
     assert record.end is not None
     if record.end.intent:
         yield "an intent is still open"
+    if any(isinstance(event, IntentSet) for event in record.events):
+        yield HELD
 
 
 LAWS = (

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pgctl.model import sync as law_of_overlap
 from pgctl.model.sync import SyncState
 from tests.sim import sync_names_model
-from tests.sim.checks.law import PRIORITY, Law, Seen, Watch, watched
+from tests.sim.checks.law import HELD, PRIORITY, SYNCHRONOUS, Law, Seen, Watch, watched
 from tests.sim.modes import Mode
 from tests.sim.record import Closed, Event, KeySet, NamesSet, Opened, Record, SyncSet
 from tests.sim.sync_names_model import SyncNames
@@ -39,7 +39,9 @@ def promoted_from_sync(record: Record) -> Seen:
     for event in record.events:
         if not isinstance(event, KeySet) or event.holder is None or event.phase != "standby" or not event.sync.active:
             continue
-        if not event.sync.lists(event.holder) and event.named != event.holder:
+        if event.sync.lists(event.holder):
+            yield HELD
+        elif event.named != event.holder:
             yield f"at {event.at:.3f} {event.holder} takes the key, and is not in {event.sync}"
 
 
@@ -53,12 +55,18 @@ def listed_confirm(record: Record) -> Seen:
         missing = [each for each in state.sync.standbys if not names.priority(each)]
         if missing or (state.sync.standbys and names.count < len(names.names)):
             yield f"at {event.at:.3f} {leader} waits for {names}, and /sync lists {', '.join(state.sync.standbys)}"
+        elif state.sync.standbys:
+            yield HELD
 
 
 def claimed_before_promotion(record: Record) -> Seen:
-    """Priority mode: `/sync`.leader is the member's own before its server leaves recovery."""
+    """`/sync`.leader is the member's own before its server leaves recovery."""
     for event in record.events:
-        if isinstance(event, Opened) and event.how == "promoted" and event.sync.active and event.sync.leader != event.member:
+        if not isinstance(event, Opened) or event.how != "promoted" or not event.sync.active:
+            continue
+        if event.sync.leader == event.member:
+            yield HELD
+        else:
             yield f"at {event.at:.3f} {event.member} is promoted while /sync is {event.sync.leader}'s"
 
 
@@ -75,20 +83,22 @@ def overlapping(record: Record) -> Seen:
             whole = law_of_overlap.overlap(voters, leader, frozenset(names.names), primary or "", state.sync.quorum, count)
             if not whole or not (who <= listed or listed <= who):
                 yield f"at {event.at:.3f} {primary} waits for {names}, /sync is {state.sync}"
+            else:
+                yield HELD
 
 
 def strict_never_alone(record: Record) -> Seen:
     """Strict: a primary that holds the key never runs with no names at all."""
     for event, now, state in states(record):
         for primary in now.guarded & {now.holder}:
-            if not state.of(primary or "").names:
-                yield f"at {event.at:.3f} {primary} would confirm commits alone"
+            alone = not state.of(primary or "").names
+            yield f"at {event.at:.3f} {primary} would confirm commits alone" if alone else HELD
 
 
 LAWS = (
     Law("INV9 promoted from sync", promoted_from_sync, modes=PRIORITY),
     Law("INV10 listed confirm", listed_confirm, modes=PRIORITY),
-    Law("INV11 claimed before promotion", claimed_before_promotion, modes=PRIORITY),
+    Law("INV11 claimed before promotion", claimed_before_promotion, modes=SYNCHRONOUS),
     Law("INV12 overlap", overlapping, modes=frozenset({Mode.QUORUM})),
     Law("INV16 strict", strict_never_alone, modes=frozenset({Mode.STRICT})),
 )

@@ -38,5 +38,11 @@ LAME = (
         standby_leader.turn,
     ),
     rule("lame.60", "I lead a standby cluster: start", [cluster_facts.standby_cluster], standby_leader.start),
+    rule(
+        "lame.80",
+        "renewals fail and the lease is nearly out: wait for the one or the other to end",
+        [facts.lease_nearly_out],
+        deeds.wait_soon,
+    ),
     rule("lame.90", "I lead and the server is gone: bring it back", [], deeds.bring_back),
 )

@@ -32,7 +32,7 @@ RESTING = (
     rule(
         "resting.85",
         "back from the handover that was ordered: follow",
-        [facts.handed_over, facts.stopped],
+        [facts.handed_over, facts.stopped, cluster_facts.native],
         deeds.start_standby,
     ),
     rule("resting.90", "paused: leave the server as it is", [], pause.leave),

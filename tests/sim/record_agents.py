@@ -1,0 +1,139 @@
+"""What agents did and saw in one history, and what became of the store's records: events, as those of `record`."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class AgentBegan:
+    """Another life of a member's agent begins; whatever deed the one before had under way is nobody's now."""
+
+    at: float
+    member: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobEnded:
+    """A long deed came to its end while its agent lived."""
+
+    at: float
+    member: str
+    job: str
+    ok: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Astray:
+    """A cycle that is not paused found its server taking writes, and the leader key another's. `stops`: it stops it, or a
+    deed that does is under way.
+    """
+
+    at: float
+    member: str
+    rule: str
+    stops: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Redecided:
+    """A view was decided on once more; `same`: with the same decision."""
+
+    at: float
+    member: str
+    rule: str
+    same: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A member key that tells another `role` or `pending` (the checkpoint after a promotion) than the one before.
+
+    `phase` and `checkpointed` (pg_control carries the present timeline) are the server's in truth.
+    """
+
+    at: float
+    member: str
+    role: str
+    phase: str
+    pending: bool = False
+    checkpointed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class SyncAsked:
+    """A write of `/sync` was sent for revision `expected`; `planned` is the revision that the decision was made upon."""
+
+    at: float
+    member: str
+    planned: int
+    expected: int
+
+
+@dataclass(frozen=True, slots=True)
+class SyncRefused:
+    """The store refused such a write, or its answer was lost: the plan ends. `effects`: what its cycle did all the same."""
+
+    at: float
+    member: str
+    effects: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rewound:
+    """pg_rewind began: was the own server stopped, did the source take writes, did its pg_control carry its timeline?"""
+
+    at: float
+    member: str
+    source: str
+    stopped: bool
+    writable: bool
+    checkpointed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """`initialize` is this now: None (absent), empty (somebody makes the cluster), or the identifier."""
+
+    at: float
+    value: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """`config` was written."""
+
+    at: float
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PauseSeen:
+    """An agent's cycle went by other settings of pause than its cycle before."""
+
+    at: float
+    member: str
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Alien:
+    """The data directory is another cluster's now; or (`alien` False) it is not any more."""
+
+    at: float
+    member: str
+    alien: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SlotChanged:
+    """A physical slot was made by somebody else than us, or (`there` False) dropped by the agent."""
+
+    at: float
+    member: str
+    slot: str
+    there: bool
+
+
+AgentEvent = (
+    AgentBegan | JobEnded | Astray | Redecided | Said | SyncAsked | SyncRefused | Rewound | Claimed | Configured
+    | PauseSeen | Alien | SlotChanged
+)  # fmt: skip
