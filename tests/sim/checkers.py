@@ -20,6 +20,7 @@ from tests.sim.checks import (
     recovery,
     requests,
     slots,
+    standby,
     sync_writes,
     synchrony,
 )
@@ -28,7 +29,7 @@ from tests.sim.record import Record
 
 LAWS: tuple[Law, ...] = (
     *lease.LAWS, *data.LAWS, *synchrony.LAWS, *failsafe.LAWS, *slots.LAWS, *pause.LAWS, *requests.LAWS, *liveness.LAWS,
-    *journal.LAWS, *agents.LAWS, *birth.LAWS, *recovery.LAWS, *sync_writes.LAWS,
+    *journal.LAWS, *agents.LAWS, *birth.LAWS, *recovery.LAWS, *sync_writes.LAWS, *standby.LAWS,
 )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from tests.sim.host_clock import DRIFT
 from tests.sim.node import Node
 from tests.sim.record import Struck
 from tests.sim.record_agents import Alien, SlotChanged
+from tests.sim.remote_model import SECTION, Remote
 from tests.sim.world import World
 
 SOON = Seconds(1)
@@ -32,8 +33,8 @@ JUMPS = {5.0: -3600.0, 8.0: -7.0, 15.0: 7.0, 30.0: 3600.0}
 class Injector:
     """`admin` is the operator's way to the store, which always works."""
 
-    def __init__(self, world: World, nodes: dict[str, Node], admin: ClusterStore) -> None:
-        self._world, self._nodes, self._admin = world, nodes, admin
+    def __init__(self, world: World, nodes: dict[str, Node], admin: ClusterStore, remote: Remote | None = None) -> None:
+        self._world, self._nodes, self._admin, self._remote = world, nodes, admin, remote
         self._orders = 0
         self._spans: dict[tuple[str, str], int] = {}
 
@@ -52,12 +53,17 @@ class Injector:
         return strike
 
     def _member(self, act: Act) -> Node:
+        if act.member != generators.LEADER:
+            return self._nodes[act.member]
         found = (node for node in self._nodes.values() if node.server.writable)
-        return next(found, self._nodes["a"]) if act.member == generators.LEADER else self._nodes[act.member]
+        return next(found, self._nodes[self._leader() or "a"])
 
     def _deeds(self, act: Act, node: Node) -> dict[str, Callable[[], None]]:
         lasts = act.lasts
         return {
+            **(self._remote.deeds(lasts) if self._remote else {}),
+            "promote cluster": lambda: self._configure(standby_cluster=None),
+            "demote cluster": lambda: self._configure(standby_cluster=SECTION),
             "kill agent": lambda: self._kill(node, lasts),
             "restart agent": lambda: self._kill(node, min(lasts, 2.0)),
             "freeze agent": lambda: self._freeze(node, lasts),
@@ -265,6 +271,8 @@ class Injector:
         self._world.cut_links.clear()
         self._world.cut_ways.clear()
         self._configure(pause=False)
+        if self._remote is not None:
+            self._remote.restart()
         for node in self._nodes.values():
             self._take_away(node)
             node.cut_from_store, node.fail_jobs, node.host_up, node.server.hung = False, False, True, False

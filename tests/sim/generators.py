@@ -30,7 +30,7 @@ class Act:
 
     @property
     def order(self) -> bool:
-        return self.kind in modes.ORDERS
+        return self.kind in modes.ORDERS + modes.TURNS
 
     def __str__(self) -> str:
         extra = {"cut link": f" {self.other}", "cut way": f" {self.other}", "ttl": f" {self.number:g}"}.get(self.kind, "")

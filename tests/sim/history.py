@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from pgctl.agent.core.remote import NAME as REMOTE
 from pgctl.agent.watcher import matters
 from pgctl.dcs.cluster_store import ClusterStore
 from pgctl.dcs.inproc import InprocStore
@@ -17,6 +18,7 @@ from tests.sim.modes import Mode
 from tests.sim.node import SOUND, Mutation, Node
 from tests.sim.record import End, IntentSet, KeySet, Opened, Record, Standing, SyncSet
 from tests.sim.record_agents import Claimed, Configured
+from tests.sim.remote_model import Remote
 from tests.sim.world import World
 
 BIRTH = 20.0
@@ -48,10 +50,11 @@ def run(seed: int, plan: Plan | None = None, mutation: Mutation = SOUND, mode: M
     """Plays the history of `seed` in a mode; with a plan given, that one instead of the drawn one (for shrinking)."""
     world, drawn = World(seed), plan or generators.draw(seed, mode)
     admin = ClusterStore(InprocStore(world.universe, "operator", world.clock), "sim")
+    remote = Remote(world, NAMES) if drawn.mode is Mode.STANDBY else None
     nodes = _nodes(world, drawn, mutation)
     Watchers(world, nodes)
     world.replication.begin(world.now)
-    injector = Injector(world, nodes, admin)
+    injector = Injector(world, nodes, admin, remote)
     injector.plan(drawn.birth)
     _settle(world, admin, HARD_BIRTH if drawn.birth else BIRTH, steady=2.0)
     injector.plan(drawn.acts)
@@ -147,9 +150,10 @@ def _end(world: World, admin: ClusterStore, settled: float = 0.0) -> End:
     cluster = admin.read(budget=Seconds(1))
     servers = tuple(
         Standing(name, str(server.phase), server.streams, server.writable, tuple(server.wal),
-                 tuple(server.slots.items()), server.timeline, server.identifier, len(server.waiting))
+                 tuple(server.slots.items()), server.timeline, server.identifier, len(server.waiting), server.upstream)
         for name, server in world.servers.items()
         if name in NAMES
     )  # fmt: skip
     return End(world.now, cluster.leader_name, servers, cluster.known_identifier, cluster.sync, cluster.intent is not None,
-               settled, cluster.settings.ttl, cluster.journal)  # fmt: skip
+               settled, cluster.settings.ttl, cluster.journal,
+               REMOTE if cluster.settings.standby_cluster else None)  # fmt: skip

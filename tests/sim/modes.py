@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from tests.sim.remote_model import SECTION
+
 FAULTS = (
     "kill agent", "restart agent", "freeze agent", "stick loop",
     "crash server", "stop server", "hang server", "slow stop", "fail jobs",
@@ -24,6 +26,11 @@ BIRTH = ("fail jobs", "fail jobs", "kill agent", "cut store", "lose replies", "f
 """Faults of the seconds in which a cluster is made."""
 KEPT, STRAY, GONE = "kept", "stray", "d"
 """Slots that `ignore_slots` matches, that belong to nobody, and of a member that comes and goes."""
+
+
+OF_REMOTE = ("remote crashes", "remote out of reach", "remote replaced")
+TURNS = ("promote cluster", "demote cluster")
+"""Orders that take the section of a standby cluster away, and add it again."""
 
 
 class Mode(StrEnum):
@@ -55,10 +62,10 @@ TABLE: Mapping[Mode, Row] = {
     Mode.QUORUM: Row({"synchronous_mode": "quorum"}, counts=(1, 1, 2)),
     Mode.FAILSAFE: Row({"failsafe_mode": True}, more=("cut store from all", "cut store from all", "cut store",
                                                           "cut link", "cut way", "kill agent", "late requests")),
-    Mode.STANDBY: Row({"standby_cluster": {"host": "remote", "port": 5432}}),
+    Mode.STANDBY: Row({"standby_cluster": SECTION}, more=(*OF_REMOTE, *TURNS, *TURNS)),
     Mode.PAUSE: Row(more=("pause", "restart", "switchover", "failover", "reinitialize"), first="pause"),
 }
-LIVE = (Mode.ASYNCHRONOUS, Mode.SYNCHRONOUS, Mode.STRICT, Mode.QUORUM, Mode.PAUSE, Mode.FAILSAFE)
+LIVE = (Mode.ASYNCHRONOUS, Mode.SYNCHRONOUS, Mode.STRICT, Mode.QUORUM, Mode.PAUSE, Mode.FAILSAFE, Mode.STANDBY)
 """Modes that every run plays: their rules are there."""
 
 

@@ -191,6 +191,7 @@ class Standing:
     identifier: str | None = None
     waiting: int = 0
     """Commits that wait for their standbys."""
+    upstream: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +210,8 @@ class End:
     settled: float = 0.0
     ttl: float = 30.0
     journal: Journal = Journal()
+    remote: str | None = None
+    """Whom a standby cluster's leader is to stream from; None when it is none, or none any more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from pgctl.model.events import Journal
 from pgctl.model.sync import SyncState
 from tests.sim import checkers
 from tests.sim.checkers import Verdict
-from tests.sim.checks import slots
+from tests.sim.checks import liveness, slots, standby
 from tests.sim.checks.law import Law
 from tests.sim.modes import Mode
 from tests.sim.record import (
@@ -250,3 +250,30 @@ def test_every_mode_has_laws_of_its_safety_and_its_life(mode: Mode) -> None:
 ])
 def test_a_journal_that_misses_or_repeats_is_found(untrue: Journal) -> None:
     assert broken(ended(journal=untrue)) == {"told"}
+
+
+def test_in_a_standby_cluster_nobody_takes_writes_but_by_an_order() -> None:
+    promoted = Struck(5, "promote cluster", "a", 5, order=True)
+    demoted = Struck(5.5, "demote cluster", "a", 5.5, order=True)
+    late = Opened(demoted.at + standby.BEGUN + 1, "b", "promoted", (1,))
+
+    def broken_by(*events: Event) -> bool:
+        return any(standby.nobody_takes_writes(in_mode(Mode.STANDBY, *events)))
+
+    assert broken_by(Opened(1, "a", "started", ()))
+    assert not broken_by(promoted, Opened(6, "b", "promoted", (1,)))
+    assert not broken_by(promoted, demoted, Opened(6, "b", "promoted", (1,)))  # What had begun.
+    assert broken_by(promoted, demoted, late)
+
+
+def test_a_standby_cluster_is_healed_when_its_leader_alone_follows_the_remote() -> None:
+    def healed(holder: str | None, upstreams: str, *, writable: bool = False) -> bool:
+        servers = tuple(
+            Standing(name, "standby", True, writable, (), upstream="remote" if where == "r" else where)
+            for name, where in zip("ab", upstreams, strict=True)
+        )
+        return liveness.settled(Record(end=End(99, holder, servers, remote="remote"), mode=Mode.STANDBY))
+
+    assert healed("a", "ra")
+    assert not healed("a", "rr") and not healed("b", "ra") and not healed(None, "ra")
+    assert not healed("a", "ra", writable=True)

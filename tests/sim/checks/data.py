@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from tests.sim.checks import standby
 from tests.sim.checks.law import HELD, PRIMARIES, SYNCHRONOUS, Law, Seen, Stint, stints
 from tests.sim.modes import Mode
 from tests.sim.record import Followed, Handed, JobStarted, KeySet, Opened, Record, Removed, Struck
@@ -85,8 +86,9 @@ def acknowledged_kept(record: Record) -> Seen:
     """What was acknowledged is lost only with a primary that was lost; never in a planned switchover, never when calm."""
     excuses = [event for event in record.events if isinstance(event, Struck) and _excuses(event)]
     yield from _changes(record)
+    until = standby.renounced(record)
     for stint, lost in _losses(record):
-        if not excuses or (stint.handed and not any(_near(stint, event) for event in excuses)):
+        if stint.since >= until and (not excuses or (stint.handed and not any(_near(stint, event) for event in excuses))):
             yield f"{lost} records of {stint.member}, which ended at {stint.until:.3f} ({stint.how})"
 
 
