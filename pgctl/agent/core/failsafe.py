@@ -36,7 +36,7 @@ Source: ha.md 2.13 (K1 to K11), INV6, INV7, E12, E14; dcs.md 3.10; rest.md 14.
 
 from collections.abc import Mapping
 
-from pgctl.agent.core import slots
+from pgctl.agent.core import remote, slots
 from pgctl.agent.core.effects import AskMembers, Prolong
 from pgctl.agent.core.view import View
 from pgctl.model.failsafe import Ping
@@ -60,7 +60,9 @@ def due(view: View) -> bool:
 
 
 def usable(view: View) -> bool:
-    """The mode is on, and I am among those that I wrote into `/failsafe` (K1)."""
+    """The mode is on, and I am among those that I wrote into `/failsafe` (K1). A standby leader needs no promise (Y9)."""
+    if remote.section(view) is not None:
+        return False
     return view.settings.failsafe_mode and view.memory.failsafe is not None and view.me in _asked(view)
 
 

@@ -111,6 +111,8 @@ def keep(view: View) -> Plan:
     configured, memory = upkeep.conf(view, memory, follow_target.standby_conf(view))
     effects += configured
     effects += upkeep.kept_slots(view, leading=True)
+    named, memory = upkeep.topology(view, memory)
+    effects += named
     if cluster.sync.active:
         effects.append(WriteSync(SyncState(), cluster.revision("sync")))
     status = report.status(view)
