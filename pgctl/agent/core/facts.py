@@ -196,6 +196,12 @@ def rewindable(view: View) -> bool:
     return view.server.can_rewind and not view.memory.rewind_failed
 
 
+def rewindable_again(view: View) -> bool:
+    """A rewind that failed is tried once more later, each time later, where nothing else would help."""
+    wait = min(600.0, 10.0 * 2 ** max(0, view.memory.rewind_failures - 1))
+    return view.server.can_rewind and view.now - view.memory.rewind_failed_at > (wait if view.memory.rewind_failed else 0.0)
+
+
 def rebuild_allowed(view: View) -> bool:
     return view.host.rebuild_allowed and view.memory.rebuilds < MAX_REBUILDS
 

@@ -65,6 +65,9 @@ class Memory:
     last_failure: str = ""
     """Why the last start, clone or rewind failed."""
     rewind_failed: bool = False
+    rewind_failures: int = 0
+    rewind_failed_at: Instant = Instant(0)
+    """How often in a row, and when last."""
     rebuilds: int = 0
     retry_at: Instant = Instant(0)
     """No new start, clone, rewind or rebuild before this."""

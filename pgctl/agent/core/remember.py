@@ -88,6 +88,8 @@ def _of_job(view: View, ended: JobState, memory: Memory) -> Memory:
         memory = replace(memory, last_failure="", retry_at=Instant(0), start_failures=0 if fresh else memory.start_failures)
         if isinstance(job, (Clone, Rebuild)):
             memory = replace(memory, rewind_failed=False, rebuilds=0)
+        if isinstance(job, (Clone, Rebuild, Rewind)):
+            memory = replace(memory, rewind_failed=False, rewind_failures=0)
         # Deeds write the configuration they were given, and change what was published: both are looked at afresh.
         return replace(memory, conf=None, leaving_since=None)
     failures = memory.start_failures + 1
@@ -100,7 +102,8 @@ def _of_job(view: View, ended: JobState, memory: Memory) -> Memory:
         retry_at=Instant(view.now + min(10.0, 0.25 * 2 ** min(failures, 8))),
     )
     if isinstance(job, Rewind):
-        memory = replace(memory, rewind_failed=True)
+        failed = memory.rewind_failures + 1
+        memory = replace(memory, rewind_failed=True, rewind_failures=failed, rewind_failed_at=view.now)
     if isinstance(job, Rebuild):
         memory = replace(memory, rebuilds=memory.rebuilds + 1)
     if isinstance(job, Stop):

@@ -94,7 +94,7 @@ def _why_unfed(view: View) -> str:
     if history is None:
         return f"it does not answer{archive}"
     if divergence.diverged(view) is True:
-        cause = "pg_rewind failed" if view.memory.rewind_failed else "pg_rewind cannot be used"
+        cause = "pg_rewind failed and is tried again" if view.memory.rewind_failed else "pg_rewind cannot be used"
         return f"my data left its branch, and {cause}: hand over to another member, and reinitialize this one"
     return f"it answers, on timeline {history.timeline}, and does not stream: the server log says why{archive}"
 

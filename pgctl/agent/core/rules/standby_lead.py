@@ -21,7 +21,7 @@ STANDBY_LEAD = (
     rule(
         "standby_lead.40",
         "my data left the remote primary's branch: rewind it",
-        [facts.standby, facts.diverged, facts.rewindable],
+        [facts.standby, facts.diverged, facts.rewindable_again],
         deeds.rewind,
     ),
     rule("standby_lead.50", "the server is on its way: wait", [facts.no_standby], deeds.wait_soon),
