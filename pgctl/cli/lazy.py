@@ -18,6 +18,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "reinit": ("reinit:reinit", "Throw a member's data away and clone it anew."),
     "pause": ("pause:pause", "Stop acting by itself: maintenance mode."),
     "resume": ("pause:resume", "End maintenance mode."),
+    "demote-cluster": ("standby_cluster:demote_cluster", "Have a whole cluster follow a primary elsewhere."),
+    "promote-cluster": ("standby_cluster:promote_cluster", "Make a standby cluster take writes."),
     "history": ("history:history", "Show past leaders by timeline."),
     "show-config": ("show_config:show_config", "Print the cluster-wide settings."),
     "edit-config": ("edit_config:edit_config", "Change the cluster-wide settings."),

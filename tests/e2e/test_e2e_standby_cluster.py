@@ -107,22 +107,16 @@ def test_a_standby_cluster_lives_takes_over_and_steps_back(pair: tuple[Cluster, 
     assert not any(standby.writable(name) for name in standby.names)
 
     # Roles are exchanged: the primary cluster steps back in order, and the standby cluster takes over.
-    done = main.pgctl("edit-config", "--apply", _patch(main, follow(standby, first)), "--force")
-    assert done.returncode == 0, done.stdout + done.stderr
+    port = str(standby.plan.node(first).port)
+    done = main.pgctl("demote-cluster", "--host", "127.0.0.1", "--port", port, "--force")
+    assert done.returncode == 0, done.stdout + done.stderr + main.last_words()
     main.wait("the old primary follows", lambda: (member := main.member("pg1")) is not None
               and member.role == "standby_leader" and member.replication_state == "streaming")
-    done = standby.pgctl("edit-config", "--set", "standby_cluster=null", "--force")
-    assert done.returncode == 0, done.stdout + done.stderr
-    standby.wait(f"{first} is primary", lambda: standby.writable(first))
+    done = standby.pgctl("promote-cluster", "--force")
+    assert done.returncode == 0, done.stdout + done.stderr + standby.last_words()
+    assert standby.writable(first)
     tell(standby, first, "taken over")
     hears(standby, "taken over")
     hears(main, "taken over")
     assert not main.writable("pg1")
     assert "rewind starts" not in main.log("pg1")
-
-
-def _patch(cluster: Cluster, section: dict[str, object]) -> str:
-    """A file with the settings that make a standby cluster."""
-    path = Path(cluster.plan.path("patch.yaml"))
-    path.write_text("standby_cluster:\n" + "".join(f"  {key}: {value}\n" for key, value in section.items()))
-    return str(path)

@@ -2,15 +2,12 @@
 
 import click
 
-from pgctl.cli import options, peers
+from pgctl.cli import options, settings_order
 from pgctl.cli.context import Call
 from pgctl.cli.output import Shown
 from pgctl.cli.tables import Table
-from pgctl.dcs.store import Rejected
-from pgctl.errors import ExitCode, OutcomeUnknown, PgctlError
-from pgctl.model import merge
+from pgctl.errors import ExitCode, PgctlError
 from pgctl.model.cluster import Cluster
-from pgctl.rest import schema
 
 
 @click.command("pause")
@@ -51,28 +48,8 @@ def run(call: Call, name: str | None, wanted: bool, wait: bool) -> ExitCode:
 
 
 def _order(call: Call, cluster: Cluster, wanted: bool) -> str:
-    """Through the leader's agent, then the others'; where none answers, in the store itself. How it was done."""
-    body: dict[str, object] = {"pause": True if wanted else None}
-    client = peers.client(call)
-    call.ordered.append(f"{'pause' if wanted else 'resume'} of {cluster.scope}")
-    for member in sorted(cluster.members, key=lambda member: member.name != cluster.leader_name):
-        asked = peers.request(member, "PATCH", schema.CONFIG, body)
-        (answer,) = client.call_all([asked], budget=call.budget(5.0))
-        result = peers.result(answer)
-        if result.outcome is peers.Outcome.DONE:
-            return ""
-        if result.outcome not in (peers.Outcome.UNREACHABLE, peers.Outcome.UNKNOWN):
-            raise PgctlError(f"{member.name} refused", detail=result.text)
-    return _write(call, cluster, wanted)
-
-
-def _write(call: Call, cluster: Cluster, wanted: bool) -> str:
-    document, _ = merge.merge_patch(cluster.config or {}, {"pause": True if wanted else None})
-    written = call.store(cluster.scope).write_config(document, expect=cluster.revision("config"), budget=call.budget())
-    if isinstance(written, Rejected):
-        raise OutcomeUnknown("somebody else changed the settings meanwhile",
-                             hint="An agent may have done it after all: `pgctl list` tells.")
-    return "no agent answered: written to the store itself"
+    what = f"{'pause' if wanted else 'resume'} of {cluster.scope}"
+    return settings_order.change(call, cluster, {"pause": True if wanted else None}, what)
 
 
 def _wait(call: Call, cluster: Cluster, wanted: bool) -> tuple[str, ...]:
