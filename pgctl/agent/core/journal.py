@@ -81,10 +81,12 @@ def _leadership(view: View, cluster: Cluster) -> list[Event]:
         if ascents and ascents[0].what == "bootstrap":
             return [ascents[0]]
         return [Event(record.stamp(view), "recorded", view.me, "", view.me, timeline, why="the journal begins here")]
+    # A standby cluster goes back to its remote's timeline after one of its own, which was told of and not missed.
+    old = {event.timeline for event in cluster.journal.events if event.what in LEADING}
     missed = [
         Event(line.timestamp, "lead", line.leader, "", line.leader, line.timeline + 1, why="as the timeline history tells")
         for line in cluster.history.lines
-        if line.timestamp and line.leader and seen.timeline < line.timeline + 1 < timeline
+        if line.timestamp and line.leader and seen.timeline < line.timeline + 1 < timeline and line.timeline + 1 not in old
     ]
     if ascents:
         return [*missed, ascents[0]]

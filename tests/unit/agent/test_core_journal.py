@@ -176,6 +176,15 @@ def test_leaders_that_kept_no_journal_are_told_from_the_timeline_history() -> No
     assert [(event.what, event.target, event.timeline) for event in found] == [("lead", "c", 2), ("failover", "b", 3)]
 
 
+def test_a_cluster_that_was_demoted_does_not_tell_its_earlier_promotions_again() -> None:
+    """It followed its remote back to timeline 1, and opens the third after that."""
+    promoted = Event("2023-11-14T22:01:00.000+00:00", "promotion", "a", timeline=2)
+    told = Journal((*LED.events, promoted), LED.seen, True)
+    lines = (HistoryLine(1, Lsn(10), "no recovery target specified", "2023-11-14T22:01:00+00:00", "a"),)
+    found = news(view(timeline=3, told=told, history=History(lines, True)))
+    assert [event.timeline for event in found] == [3]
+
+
 def test_pause_and_settings_name_who_ordered_them_only_if_it_is_the_very_document() -> None:
     paused = {"ttl": 30, "pause": True}
     told = LED._replace(seen=LED.seen._replace(leader="b", timeline=2, config=events.digest({"ttl": 20})))
