@@ -31,6 +31,7 @@ from pgctl.dcs.etcd2_client import Etcd2Client, Failed, Node
 from pgctl.dcs.etcd2_lease import Etcd2Lease
 from pgctl.dcs.etcd2_watch import Etcd2Watch
 from pgctl.dcs.store import ABSENT, Applied, Item, Rejected, Snapshot
+from pgctl.endpoints import Finder
 from pgctl.errors import OutcomeUnknown, StoreUnreachable
 from pgctl.model.cluster import Revision
 from pgctl.units import Instant, Seconds
@@ -42,9 +43,9 @@ Write = Callable[[Revision | None], Node | Failed]
 """A write on condition that the key's last change is at that index (0: it does not exist; None: whatever it is)."""
 
 
-def open_store(section: StoreSection, clock: Clock) -> "Etcd2Store":
-    """Raises ConfigError for wrong options. Nothing is asked yet."""
-    client = Etcd2Client(etcd_access.access("etcd", section.options), clock)
+def open_store(section: StoreSection, clock: Clock, find: Finder | None = None) -> "Etcd2Store":
+    """`find` where DNS tells where etcd is. Raises ConfigError for wrong options. Nothing is asked yet."""
+    client = Etcd2Client(etcd_access.access("etcd", section.options), clock, find)
     return Etcd2Store(client, keys.base_path(section.namespace, section.scope), clock)
 
 

@@ -16,7 +16,7 @@ import etcd
 from pgctl.clock import Clock
 from pgctl.dcs.etcd_access import Access
 from pgctl.dcs.persist import persist
-from pgctl.endpoints import Endpoints
+from pgctl.endpoints import Endpoints, Finder
 from pgctl.errors import PgctlError, StoreUnreachable
 from pgctl.model.cluster import Revision
 from pgctl.net import Http, NoReply, NotSent, Stream, basic
@@ -61,12 +61,12 @@ class Failed(NamedTuple):
 class Etcd2Client:
     """May be used from several threads. All raise StoreUnreachable; `change` without `repeatable`, OutcomeUnknown."""
 
-    def __init__(self, access: Access, clock: Clock) -> None:
+    def __init__(self, access: Access, clock: Clock, find: Finder | None = None) -> None:
         """Raises ConfigError for unusable TLS files."""
         self._access = access
         self._clock = clock
         self._http = Http(access.tls, clock=clock)
-        self._endpoints = Endpoints(access.urls)
+        self._endpoints = Endpoints(access.urls, find)
         self._learnt = not access.learn
         self._cluster = ""
         self.index = Revision(0)

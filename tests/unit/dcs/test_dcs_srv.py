@@ -87,12 +87,14 @@ def test_a_silent_name_server_costs_the_budget_and_no_more(names: NameServer) ->
     assert clock.now() - began < 2.0
 
 
-def test_a_client_finds_etcd_by_dns_and_again_when_it_has_moved(names: NameServer, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", ["etcd", "etcd3"])
+def test_a_client_finds_etcd_by_dns_and_again_when_it_has_moved(kind: str, names: NameServer,
+                                                                monkeypatch: pytest.MonkeyPatch) -> None:
     """The records are asked for at the first request, and once nobody answers where they pointed."""
     monkeypatch.setattr(dns.resolver, "default_resolver", names.resolver)
     names.records["_etcd-client._tcp.prod.example"] = ["0 0 1 127.0.0.1."]
     options = {"srv": "prod.example", "hosts": "never-asked:2379"}
-    store = factory.open_store(StoreSection("etcd3", options, "service", "prod"), SystemClock())
+    store = factory.open_store(StoreSection(kind, options, "service", "prod"), SystemClock())
     assert names.asked == []
     with pytest.raises(StoreUnreachable):
         store.snapshot(budget=Seconds(0.5))
