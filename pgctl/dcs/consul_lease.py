@@ -152,7 +152,7 @@ class ConsulLease:
     def _keep(self, session: Session, ttl: Seconds, end: Instant) -> Applied | Rejected:
         """Renews one session. The belief counts from before the server that leads had to prove it, and an answer that
         came after the last belief had ended proves nothing: see `consul`."""
-        sent, last = self._clock.now(), session.deadline
+        sent = self._clock.now()
         try:
             self._client.prove_leader(session.id, end=end)
             self._client.renew_session(session.id, end=end)
@@ -161,17 +161,25 @@ class ConsulLease:
                 raise StoreUnreachable("Consul refused", detail=error.detail) from error
             self.lost(session)
             return _ENDED
-        if self._clock.now() >= last:
-            self._destroy(session.id, end)
-            self.lost(session)
-            return _ENDED
         deadline = Instant(sent + self._believed(ttl))
+        if self._prolonged(session.id, deadline):
+            return Applied(Revision(0), deadline)
+        self._destroy(session.id, end)
+        return _ENDED
+
+    def _prolonged(self, session: str, deadline: Instant) -> bool:
+        """Whether a renewal that was answered just now came in time for the newest belief; if not, the session is given up.
+
+        The newest one, for another thread's renewal may have been answered while this one was on its way.
+        """
         with self._state:
-            self._sessions = tuple(
-                replace(known, deadline=max(known.deadline, deadline)) if known.id == session.id else known
-                for known in self._sessions
-            )
-        return Applied(Revision(0), deadline)
+            kept = [known for known in self._sessions if known.id == session and self._clock.now() < known.deadline]
+            for known in kept:
+                prolonged = replace(known, deadline=max(known.deadline, deadline))
+                self._sessions = tuple(prolonged if each is known else each for each in self._sessions)
+            if not kept:
+                self._sessions = tuple(each for each in self._sessions if each.id != session)
+        return bool(kept)
 
     def _move(self, target: Session, end: Instant) -> Applied | Rejected:
         """Puts every key of ours on `target`; Rejected when not one was left to move."""

@@ -1,5 +1,7 @@
 """The lease in Consul against a stand-in for the agent, which answers as late as it is told to."""
 
+from collections.abc import Callable
+
 import pytest
 
 from pgctl.dcs.consul_lease import ConsulLease
@@ -33,6 +35,7 @@ class Agent:
     def __init__(self, clock: HandClock) -> None:
         self.clock, self.late = clock, 0.0
         self.destroyed: list[str] = []
+        self.meanwhile: Callable[[], object] | None = None
         self._made = 0
 
     def create_session(self, body: object, *, end: Instant) -> str:
@@ -43,6 +46,9 @@ class Agent:
         """It leads."""
 
     def renew_session(self, session: str, *, end: Instant) -> None:
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            meanwhile()
         self.clock.time += self.late
 
     def destroy_session(self, session: str, *, end: Instant) -> None:
@@ -71,3 +77,21 @@ def test_a_renewal_that_is_answered_after_the_last_belief_proves_nothing(asked: 
         assert isinstance(answer, Rejected) and agent.destroyed == [first.id] and not lease.ids
     with lease.attaching(SOON) as end:
         assert (lease.extended(TTL, end).id == first.id) is kept
+
+
+def test_a_slow_answer_does_not_end_a_session_that_another_thread_has_prolonged() -> None:
+    clock = HandClock()
+    agent = Agent(clock)
+    lease = ConsulLease(agent, clock, "a", (), lambda: 1)  # type: ignore[arg-type]
+    with lease.attaching(SOON) as end:
+        first = lease.extended(TTL, end)
+    clock.time += 9.0
+
+    def other() -> None:
+        clock.time += 0.5
+        assert isinstance(lease.renew(TTL, SOON), Applied)
+        agent.late = 1.0
+
+    agent.meanwhile = other
+    assert isinstance(lease.renew(TTL, SOON), Applied)
+    assert lease.ids == {first.id} and not agent.destroyed
