@@ -162,6 +162,10 @@ def test_commits_are_confirmed_by_the_holder_alone() -> None:
     late.acknowledged.append((8, 4, "a"))
     late.events.append(KeySet(9, "b", "primary"))
     assert "INV5 confirms as holder" in broken(late)
+    late.events.insert(0, Struck(7, "freeze fence", "a", 7.5))
+    assert "INV5 confirms as holder" in broken(late)
+    late.events[0] = Struck(0, "freeze fence", "a", 9)
+    assert "INV5 confirms as holder" not in broken(late)
 
 
 def test_a_server_that_pause_set_free_is_the_operators_until_it_is_guarded_again() -> None:

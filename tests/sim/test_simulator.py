@@ -22,6 +22,7 @@ RARE = {
     "INV7 promises kept": Plan(15.0, "", (
         Act(10.0, "cut store", LEADER, 60.0), Act(30.0, "lose host", LEADER, 40.0),
     ), Mode.FAILSAFE),
+    "INV8 nofailover": Plan(5.0, "a", (Act(10.0, "lose host", LEADER, 40.0),)),
     "INV23 alien untouched": Plan(5.0, "", tuple(Act(10.0, "replace data", name, 5.0) for name in NAMES)),
     "INV32 failure drops the claim": Plan(5.0, "", (), birth=tuple(Act(0.1, "fail jobs", name, 3.0) for name in NAMES)),
     "LIV1 led again": Plan(5.0, "", (Act(10.0, "lose host", LEADER, 40.0),)),

@@ -2,7 +2,7 @@
 
 from tests.sim.checks.law import HELD, PRIMARIES, Law, Seen, watched
 from tests.sim.modes import Mode
-from tests.sim.record import Closed, GivenUp, KeySet, LeadLost, Opened, Passed, Record, SetFree
+from tests.sim.record import Closed, GivenUp, KeySet, LeadLost, Opened, Passed, Record, SetFree, Struck
 
 HARMLESS = {"down", "empty", "standby", "unreadable"}
 
@@ -53,13 +53,16 @@ def key_never_overwritten(record: Record) -> Seen:
 def confirms_as_holder(record: Record) -> Seen:
     """Who confirms commits holds the leader key.
 
-    But for who makes the cluster, and whom pause has set free, until they hold the key or stop.
+    But for who makes the cluster, and whom pause has set free, until they hold the key or stop; and whose fence is frozen
+    while the agent's own stop of the server takes its time.
     """
+    frozen = [event for event in record.events if isinstance(event, Struck) and event.kind == "freeze fence"]
     acknowledged, excused = iter(record.acknowledged), set[str]()
     commit, holder = next(acknowledged, None), None
     for event, now in watched(record):
         while commit is not None and commit[0] < event.at:
-            if commit[2] != holder and commit[2] not in excused:
+            unguarded = any(event.member == commit[2] and event.at <= commit[0] <= event.until for event in frozen)
+            if commit[2] != holder and commit[2] not in excused and not unguarded:
                 yield f"{commit[2]} confirms commits at {commit[0]:.3f} without the key"
                 return
             yield HELD
