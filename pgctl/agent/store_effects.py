@@ -29,6 +29,7 @@ from pgctl.agent.hands import Hands
 from pgctl.dcs.store import Applied, Rejected
 from pgctl.errors import OutcomeUnknown, StoreUnreachable
 from pgctl.model import history
+from pgctl.model.timeline import TimelineHistory
 from pgctl.units import Instant, Seconds
 
 log = logging.getLogger(__name__)
@@ -78,8 +79,8 @@ def _publish(hands: Hands, request: Publish, ttl: Seconds, budget: Seconds) -> A
 
 
 def _write_history(hands: Hands, request: WriteHistory, budget: Seconds) -> Answer:
-    """From the server's own history file; one that is not there yet is left to the next cycle."""
-    own = hands.server.timeline_history(request.timeline)
+    """From the server's own history file; one that is not there yet is left to the next cycle. Timeline 1 never has one."""
+    own = hands.server.timeline_history(request.timeline) if request.timeline > 1 else TimelineHistory(1, ())
     if own is None:
         return Answer(reason="the server has no history file yet")
     stamp = datetime.fromtimestamp(hands.clock.wall(), UTC).isoformat()

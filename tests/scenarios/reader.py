@@ -4,7 +4,7 @@
 me b  bootstrap  nofailover  priority 2  [unwatched]   who I am, and my tags; a watchdog is required and unusable
 cluster  ttl 30  pause  optime 0/5000000  timeline 3  initialize 7000000000000000001  identifier none
         remote 10.9.9.9  [slot s]  archive       a standby cluster: its remote primary, by stream or by archive
-cluster  failsafe a,b  |  cluster  unreadable  the mode is on, and whom `/failsafe` names
+cluster  failsafe a,b  |  cluster  unreadable  [known]     whom `/failsafe` names;  no store, but what it said last
 leader a [mine]                                no line: nobody leads
 member a  primary  [state running]  timeline 3  lsn 0/50  [nofailover] [clonefrom] [noaddress]
 server standby  version 15  timeline 3  lsn 0/50  streaming  control "shut down"  rewind  silent 20
@@ -181,8 +181,9 @@ def me(draft: Draft, words: Words) -> None:
 
 def cluster(draft: Draft, words: Words) -> None:
     if words.flag("unreadable"):
+        last = draft.cluster if words.flag("known") else None
         draft.cluster = None
-        draft.memory = replace(draft.memory, settings=Settings(ttl=30, pause=words.flag("pause")))
+        draft.memory = replace(draft.memory, settings=Settings(ttl=30, pause=words.flag("pause")), cluster=last)
         return
     assert draft.cluster is not None
     start = words.number("primary_start_timeout")

@@ -153,7 +153,9 @@ def stuck(view: View) -> bool:
 
 
 def alien(view: View) -> bool:
-    known = view.cluster.known_identifier if view.cluster else None
+    """The data is another cluster's; while the store cannot be read, by what it said last."""
+    cluster = view.cluster or view.memory.cluster
+    known = cluster.known_identifier if cluster else None
     return bool(known and view.server.system_identifier and known != view.server.system_identifier)
 
 

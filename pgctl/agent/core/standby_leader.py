@@ -14,6 +14,7 @@ from pgctl.agent.core.effects import (
     ReleaseLease,
     Request,
     StartJob,
+    WriteHistory,
     WriteStatus,
     WriteSync,
 )
@@ -107,7 +108,7 @@ def keep(view: View) -> Plan:
     intent = intents.open_intent(view)
     effects: list[Request[Answer]] = []
     guarded, memory = upkeep.fence(view, memory, armed=False)
-    effects += [*guarded, *upkeep.recorded(view), *(upkeep.fulfilled(view) or _taken_back(view))]
+    effects += [*guarded, *upkeep.recorded(view), *_left_behind(view), *(upkeep.fulfilled(view) or _taken_back(view))]
     configured, memory = upkeep.conf(view, memory, follow_target.standby_conf(view))
     effects += configured
     effects += upkeep.kept_slots(view, leading=True)
@@ -124,6 +125,19 @@ def keep(view: View) -> Plan:
     told, memory = journal.told(view, memory)
     due = intents.wait_for(view, intent) if intent is not None else None
     return Plan((*effects, *published, *called, *told), memory, wake_in=due or None)
+
+
+def _left_behind(view: View) -> upkeep.Effects:
+    """`/history` without the timelines that this cluster left when it went back to its remote's.
+
+    They are nobody's any more, and as a primary cluster again it would have no member that is recent enough to lead.
+    """
+    cluster, timeline = view.cluster, view.server.timeline
+    if cluster is None or not timeline or view.server.replication_state != "streaming":
+        return ()
+    if cluster.history.timeline <= timeline:
+        return ()
+    return (WriteHistory(timeline, cluster.history, view.settings.max_timelines_history),)
 
 
 def _taken_back(view: View) -> upkeep.Effects:

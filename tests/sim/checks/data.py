@@ -53,14 +53,17 @@ def one_cluster(record: Record) -> Seen:
 
 
 def alien_untouched(record: Record) -> Seen:
-    """A data directory of another cluster is neither started nor promoted, and its member never leads."""
+    """A data directory of another cluster is neither started nor promoted, and its member never leads.
+
+    But an agent that has not yet read the store cannot know, and may start a standby to be read from (cut.50).
+    """
     alien: set[str] = set()
     for event in record.events:
         match event:
             case Alien(member=member, alien=here):
                 (alien.add if here else alien.discard)(member)
                 yield HELD
-            case JobStarted(at=at, member=member, job=job) if member in alien:
+            case JobStarted(at=at, member=member, job=job, rule=rule) if member in alien and rule != "cut.50":
                 yield f"at {at:.3f} {member} does {job} with another cluster's data"
             case Opened(at=at, member=member) if member in alien:
                 yield f"at {at:.3f} {member} takes writes with another cluster's data"

@@ -146,7 +146,7 @@ LAWS = (
     Law("LIV1 led again", led_again, modes=PRIMARIES - SYNCHRONOUS - {Mode.FAILSAFE}),
     Law("LIV2 brought back", brought_back, modes=PRIMARIES - {Mode.FAILSAFE}),
     Law("LIV3 key set free", key_set_free, modes=PRIMARIES - SYNCHRONOUS - {Mode.FAILSAFE}),
-    Law("LIV6 rejoins once", rejoins_once),
+    Law("LIV6 rejoins once", rejoins_once, modes=PRIMARIES),
     Law("LIV6 rejoins", rejoins, end=True),
     Law("LIV11 resumes", resumes),
 )

@@ -1,6 +1,6 @@
 """The store cannot be read: a primary lives on while its lease does, and steps down in order before it ends."""
 
-from pgctl.agent.core import deeds, facts, without_store
+from pgctl.agent.core import cluster_facts, deeds, facts, without_store
 from pgctl.agent.core.rules.conditions import paused_as_last_known
 from pgctl.agent.core.table import rule
 
@@ -26,7 +26,7 @@ CUT = (
     rule(
         "cut.16",
         "every member agrees, and the server is gone: bring it back",
-        [facts.members_agree, facts.readable],
+        [facts.members_agree, facts.readable, cluster_facts.native],
         without_store.lead_on_and_start,
     ),
     rule(
@@ -45,7 +45,7 @@ CUT = (
     rule(
         "cut.50",
         "a server stopped by this agent: bring it up to be read from",
-        [facts.stopped, facts.lease_lost, facts.readable],
+        [facts.stopped, facts.lease_lost, facts.readable, cluster_facts.native],
         deeds.start_standby,
     ),
     rule(
