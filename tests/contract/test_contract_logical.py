@@ -103,6 +103,7 @@ def test_the_leader_tells_how_far_back_its_catalogs_go(pair: tuple[Member, Membe
     """A copy is good once the feedback of its standby has reached the leader's physical slot."""
     alpha, beta = pair
     keep(alpha, LogicalPlan(create=(FEED,)))
+    assert beta.caught_up(alpha)
     beta.server.restart(conf_of(beta, alpha), deadline=soon())
     until, ask = soon(), LogicalPlan(ask=("feed", "beta"), leader=alpha.upstream())
     while len(xmins := dict(keep(beta, ask).xmins)) < 2 and CLOCK.now() < until:
@@ -116,6 +117,7 @@ def test_a_slot_whose_wal_is_gone_is_beyond_use_and_is_not_copied(pair: tuple[Me
     alpha, beta = pair
     keep(alpha, LogicalPlan(create=(FEED,)))
     conf = conf_of(beta, alpha)
+    assert beta.caught_up(alpha)
     beta.server.restart(conf, deadline=soon())
     before = slot_of(beta)
     alpha.sql("SELECT pg_switch_wal()")
