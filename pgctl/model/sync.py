@@ -23,6 +23,9 @@ class SyncState(NamedTuple):
         """Whether `name` is leader or standby here; names compare without case (ha.md 0)."""
         return any(name.lower() == known.lower() for known in (self.leader or "", *self.standbys))
 
+    def leads(self, name: str) -> bool:
+        return (self.leader or "").lower() == name.lower()
+
     def is_standby(self, name: str) -> bool:
         return any(name.lower() == known.lower() for known in self.standbys)
 

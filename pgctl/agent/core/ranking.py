@@ -1,8 +1,8 @@
 """Who may stand in a race, and who is ahead of me. Pure; positions in bytes.
 
 Law: of the members that can be heard, one that holds more WAL than I do, and that may stand as far as I can see, is never
-passed over by me. Two equal ones may both stand: creating the leader key decides. A member that does not answer is no vote
-against me: with asynchronous replication the bound on loss is maximum_lag_on_failover.
+passed over by me, unless `/sync` says otherwise. Two equal ones may both stand: creating the leader key decides. A member
+that does not answer is no vote against me: with asynchronous replication the bound on loss is maximum_lag_on_failover.
 
 Where `/sync` says who is synchronous, the law is its own (see `sync`): a winner and those it hears are one more of its
 members than `quorum` says, and it is behind none of them. That is enough: whoever is further ahead has nothing that was
@@ -62,7 +62,7 @@ def votes(view: View) -> int:
 def elected(view: View) -> bool:
     """Enough votes; the leader that `/sync` names needs none, for it has everything."""
     sync = view.cluster.sync if view.cluster else SyncState()
-    return votes(view) >= sync.quorum or (sync.leader or "").lower() == view.me.lower()
+    return votes(view) >= sync.quorum or sync.leads(view.me)
 
 
 def entitled(view: View) -> bool:
@@ -145,7 +145,7 @@ def bar(view: View) -> str:
     behind = lag(cluster.status.optime, server.lsn)
     if planned and behind and view.now - (view.memory.leaderless_since or view.now) < 2 * intents.GRACE:
         return f"{behind} bytes of the log that the leader wrote before it stepped down are missing"
-    claimed = voting(view) and cluster.sync.leader == view.me  # whatever it lacks was never acknowledged
+    claimed = voting(view) and cluster.sync.leads(view.me)  # whatever it lacks was never acknowledged
     if behind > view.settings.maximum_lag_on_failover and not claimed:
         return f"{behind} bytes behind the last leader's position, more than maximum_lag_on_failover"
     unsure = view.settings.check_timeline and server.timeline is None and not standby_cluster

@@ -87,7 +87,7 @@ def _of_job(view: View, ended: JobState, memory: Memory) -> Memory:
         fresh = isinstance(job, (Rewind, Clone, Rebuild, Promote, StartPrimary, StartStandby, Restart))
         memory = replace(memory, last_failure="", retry_at=Instant(0), start_failures=0 if fresh else memory.start_failures)
         if isinstance(job, (Clone, Rebuild)):
-            memory = replace(memory, rewind_failed=False, rebuilds=0)
+            memory = replace(memory, rebuilds=0)
         if isinstance(job, (Clone, Rebuild, Rewind)):
             memory = replace(memory, rewind_failed=False, rewind_failures=0)
         # Deeds write the configuration they were given, and change what was published: both are looked at afresh.
