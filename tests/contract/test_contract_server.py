@@ -97,6 +97,7 @@ def test_a_planned_change_and_the_way_back(pair: tuple[Member, Member]) -> None:
     """The old primary, stopped cleanly, needs no rewind and follows the new one's timeline."""
     alpha, beta = pair
     alpha.sql("CREATE TABLE public.t AS SELECT 1 AS n")
+    assert beta.caught_up(alpha)
     seen: list[ControlData] = []
     control = alpha.server.stop(StopMode.FAST, checkpoint=True, deadline=soon(), on_safe=seen.append)
     assert control is not None and control.cleanly_stopped
