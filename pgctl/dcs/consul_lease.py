@@ -173,13 +173,13 @@ class ConsulLease:
         The newest one, for another thread's renewal may have been answered while this one was on its way.
         """
         with self._state:
-            kept = [known for known in self._sessions if known.id == session and self._clock.now() < known.deadline]
-            for known in kept:
-                prolonged = replace(known, deadline=max(known.deadline, deadline))
-                self._sessions = tuple(prolonged if each is known else each for each in self._sessions)
-            if not kept:
-                self._sessions = tuple(each for each in self._sessions if each.id != session)
-        return bool(kept)
+            newest = next((known for known in self._sessions if known.id == session), None)
+            if newest is None or self._clock.now() >= newest.deadline:
+                self._sessions = tuple(known for known in self._sessions if known is not newest)
+                return False
+            prolonged = replace(newest, deadline=max(newest.deadline, deadline))
+            self._sessions = tuple(prolonged if known is newest else known for known in self._sessions)
+        return True
 
     def _move(self, target: Session, end: Instant) -> Applied | Rejected:
         """Puts every key of ours on `target`; Rejected when not one was left to move."""

@@ -21,7 +21,7 @@ class SyncState(NamedTuple):
 
     def lists(self, name: str) -> bool:
         """Whether `name` is leader or standby here; names compare without case (ha.md 0)."""
-        return any(name.lower() == known.lower() for known in (self.leader or "", *self.standbys))
+        return self.leads(name) or self.is_standby(name)
 
     def leads(self, name: str) -> bool:
         return (self.leader or "").lower() == name.lower()
