@@ -6,7 +6,7 @@ record has nothing in common with what others do. A standby cluster's leader kee
 
 from enum import StrEnum
 
-from pgctl.agent.core import remote
+from pgctl.agent.core import cluster_facts, remote
 from pgctl.agent.core.view import View
 from pgctl.model.server import Phase
 
@@ -37,15 +37,14 @@ def situation(view: View) -> Situation:
     leading = cluster.leader_name == view.me
     if cluster.settings.pause:
         return Situation.PAUSED if leading else Situation.RESTING
-    known, own = cluster.known_identifier, view.server.system_identifier
-    if known and own and known != own:
+    if cluster_facts.alien(view):
         return Situation.ALIEN
     if view.server.phase is Phase.EMPTY:
         return Situation.EMPTY
     if not view.server.running:
         return Situation.LAME if leading else Situation.DOWN
     if cluster.leader is None:
-        return Situation.RACE if known else Situation.UNRECORDED
+        return Situation.RACE if cluster.known_identifier else Situation.UNRECORDED
     if not leading:
         return Situation.FOLLOW
     return Situation.LEAD if remote.section(view) is None else Situation.STANDBY_LEAD

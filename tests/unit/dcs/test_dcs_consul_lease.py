@@ -7,26 +7,11 @@ import pytest
 from pgctl.dcs.consul_lease import ConsulLease
 from pgctl.dcs.store import Applied, Rejected
 from pgctl.model.cluster import Revision
-from pgctl.units import Instant, Seconds, Wall
+from pgctl.units import Instant, Seconds
+from tests.unit.dcs.hand_clock import HandClock
 
 TTL = Seconds(10)
 SOON = Seconds(5)
-
-
-class HandClock:
-    """Time as the test says."""
-
-    def __init__(self) -> None:
-        self.time = 100.0
-
-    def now(self) -> Instant:
-        return Instant(self.time)
-
-    def wall(self) -> Wall:
-        return Wall(self.time)
-
-    def sleep(self, duration: Seconds) -> None:
-        self.time += duration
 
 
 class Agent:

@@ -5,25 +5,11 @@ import pytest
 from pgctl.dcs.inproc import Fate, Fault, InprocStore, Universe
 from pgctl.dcs.store import Applied, Rejected
 from pgctl.errors import OutcomeUnknown, StoreUnreachable
-from pgctl.units import Instant, Seconds, Wall
+from pgctl.units import Seconds
+from tests.unit.dcs.hand_clock import HandClock
 
 BUDGET = Seconds(2)
 TTL = Seconds(30)
-
-
-class HandClock:
-    def __init__(self) -> None:
-        self.time = 100.0
-
-    def now(self) -> Instant:
-        return Instant(self.time)
-
-    def wall(self) -> Wall:
-        return Wall(self.time)
-
-    def sleep(self, duration: Seconds) -> None:
-        assert duration > 0
-        self.time += duration
 
 
 def world(fault: Fault = Fault(), verb: str = "") -> tuple[HandClock, Universe, InprocStore, InprocStore]:
