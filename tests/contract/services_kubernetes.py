@@ -133,7 +133,7 @@ class KubeApi:
         path.write_text(json.dumps({
             "apiVersion": "v1", "kind": "Config", "current-context": "lab",
             "clusters": [{"name": "lab", "cluster": {"server": f"https://127.0.0.1:{port}",
-                                                     "certificate-authority": "ca.crt"}}],
+                                                     "certificate-authority": str(self.directory / "ca.crt")}}],
             "users": [{"name": "one", "user": {"token": token}}],
             "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": "one"}}],
         }), encoding="utf-8")

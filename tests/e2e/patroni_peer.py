@@ -10,14 +10,16 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import urllib3
 import yaml
 
+from pgctl.cli.demo import files, process
 from pgctl.cli.demo import plan as plans
-from pgctl.cli.demo import process
+from pgctl.cli.demo.look import Window
 from tests.e2e import cluster as clusters
 from tests.e2e.cluster import Cluster
 
@@ -27,6 +29,7 @@ SETTINGS: Mapping[str, object] = {"ttl": 20, "loop_wait": 1, "retry_timeout": 3}
 """As quick as Patroni allows: it takes no ttl below 20 and no retry_timeout below 3."""
 
 START = 120.0
+NO_OTHER: Mapping[str, Mapping[str, object]] = {}
 
 
 def program() -> str:
@@ -37,17 +40,23 @@ def program() -> str:
 def why_not() -> str:
     """Why there is no peer here; nothing when there is one."""
     return "" if program() else (
-        "needs a Patroni 4.1: python3 -m venv DIR && DIR/bin/pip install 'patroni[etcd3]' psycopg2-binary, "
+        "needs a Patroni 4.1: python3 -m venv DIR && "
+        "DIR/bin/pip install 'patroni[etcd,etcd3,consul,zookeeper,kubernetes]' psycopg2-binary, "
         "then PGCTL_PATRONI=DIR/bin/patroni")
 
 
 class MixedCluster(Cluster):
     """Members by kind, in the order in which they join. The harm and the looks are those of `Cluster`."""
 
-    def __init__(self, directory: str, kinds: tuple[str, ...], settings: Mapping[str, object] = SETTINGS) -> None:
-        super().__init__(directory, nodes=len(kinds), dcs="etcd3", settings=settings)
+    def __init__(self, directory: str, kinds: tuple[str, ...], settings: Mapping[str, object] = SETTINGS,
+                 outside: Mapping[str, Mapping[str, object]] = NO_OTHER) -> None:
+        """`outside`: the section of a store that somebody else keeps; without it, the cluster has an etcd of its own."""
+        super().__init__(directory, nodes=len(kinds), dcs="sqlite" if outside else "etcd3", settings=settings)
+        self.plan = replace(self.plan, outside={kind: dict(options) for kind, options in outside.items()})
+        self.window = Window(self.plan, self.clock)
         self.kinds = dict(zip(self.names, kinds, strict=True))
         self.http = urllib3.PoolManager()
+        files.write_all(self.plan)
         for name in self.names:
             self._write_file(name)
 
@@ -56,6 +65,8 @@ class MixedCluster(Cluster):
         node = self.plan.node(name)
         document = plans.agent_document(self.plan, node)
         del document["pgctl"]
+        if "kubernetes" in document:  # a member's address, as its pod would have it; objects refuse that of the loopback
+            document["kubernetes"] = {**self.plan.outside["kubernetes"], "pod_ip": f"10.0.0.{self.names.index(name) + 1}"}
         document["ctl"] = plans.ctl_document(self.plan)["ctl"]
         Path(self.plan.agent_file(node)).write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
 
@@ -84,8 +95,14 @@ class MixedCluster(Cluster):
         """With a run directory of this cluster's own, given as systemd gives it."""
         with open(log, "ab") as output:
             return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-                                    start_new_session=True,
-                                    env={**os.environ, "RUNTIME_DIRECTORY": self.plan.path("run")})
+                                    start_new_session=True, env=self._environment())
+
+    def _environment(self) -> dict[str, str]:
+        """Patroni finds a kubeconfig by the environment alone."""
+        own = {"RUNTIME_DIRECTORY": self.plan.path("run")}
+        if kubeconfig := self.plan.outside.get("kubernetes", {}).get("kubeconfig"):
+            own["KUBECONFIG"] = str(kubeconfig)
+        return {**os.environ, **own}
 
     def _kill_fence(self, name: str) -> None:
         for fence in clusters.fences(self.plan.path("run", f"{self.plan.scope}-{name}")):
@@ -112,7 +129,7 @@ class MixedCluster(Cluster):
         own = self.plan.agent_file(self.plan.nodes[0])
         command = [os.path.join(os.path.dirname(program()), "patronictl"), "-c", own, *arguments]
         return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False,
-                              stdin=subprocess.DEVNULL)
+                              stdin=subprocess.DEVNULL, env=self._environment())
 
     def get(self, name: str, path: str, method: str = "GET") -> urllib3.BaseHTTPResponse:
         """A member's answer, whatever its status."""
