@@ -46,7 +46,7 @@ def gather(call: Call, words: Sequence[str]) -> tuple[list[tuple[str, str]], Sto
         cluster, names = target.read(call, words)
         return [(member.name, member.api_url or "") for member in choose.members(cluster, names)], None
     except StoreUnreachable as error:
-        found = away.addresses(away.ask(call) or {})
+        found = away.addresses(away.ask(call, call.scope(None)) or {})
         if not found:
             raise
         return [(name, url) for name, url in found.items() if name in words or not set(words) & found.keys()], error

@@ -38,7 +38,7 @@ def run(call: Call, names: Sequence[str], wish: Wish, check: bool, stamped: bool
         try:
             clusters = gather(call, names)
         except StoreUnreachable as error:
-            return _away(call, error), None
+            return _away(call, names, error), None
         call.show(overview.render(clusters, shown_as))
         faults = judge(clusters) if check else ()
         for fault in faults:
@@ -62,12 +62,12 @@ def judge(clusters: Sequence[Cluster]) -> tuple[str, ...]:
     return tuple(f"{cluster.scope}: {fault}" for cluster in clusters for fault in health.problems(cluster))
 
 
-def _away(call: Call, error: StoreUnreachable) -> ExitCode:
-    """What an agent last read, and that the store does not answer. Raises `error` when there is no agent to ask."""
+def _away(call: Call, names: Sequence[str], error: StoreUnreachable) -> ExitCode:
+    """What the members say themselves. Raises `error` when nobody here knows them, or other clusters are asked for."""
     away = lazy.room("away")
-    found = away.ask(call)
+    found = away.ask(call, call.scope(names[0] if names else None)) if len(set(names)) < 2 else None
     if found is None:
         raise error
-    call.show(away.render(found, call.configuration().api_url))
-    output.error(error.message, detail=error.detail, hint=error.hint)
-    return error.exit_code
+    asked = away.look(call, found)
+    call.show(away.render(found, call.configuration().api_url, asked))
+    return ExitCode(away.end(call, error, *away.remarks(asked)))

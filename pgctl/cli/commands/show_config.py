@@ -5,11 +5,13 @@ from dataclasses import asdict, fields
 
 import click
 
-from pgctl.cli import options, output
+from pgctl.cli import lazy, options, output
 from pgctl.cli.context import Call
 from pgctl.cli.output import Format
-from pgctl.errors import ExitCode, PgctlError
+from pgctl.errors import ExitCode, PgctlError, StoreUnreachable
+from pgctl.model import codec, settings
 from pgctl.model.cluster import Cluster
+from pgctl.rest import schema
 
 
 @click.command("show-config")
@@ -21,11 +23,25 @@ from pgctl.model.cluster import Cluster
 def show_config(call: Call, cluster: str | None, effective: bool, chosen: str) -> ExitCode:
     """Print the cluster-wide settings."""
     scope = call.scope(cluster)
-    found = call.read(scope)
+    try:
+        found = call.read(scope)
+    except StoreUnreachable as error:
+        return _away(call, scope, effective, Format(chosen), error)
     for note in call.store(scope).notes:
         call.warn(note)
     call.print(render(judge(found, effective), Format(chosen)))
     return ExitCode.DONE
+
+
+def _away(call: Call, scope: str, effective: bool, form: Format, error: StoreUnreachable) -> ExitCode:
+    """As this host's agent read them last. Raises `error` when there is no agent to ask."""
+    away = lazy.room("away")
+    config = codec.read_config(away.recall(call, scope, schema.CONFIG) or "")
+    if config is None:
+        raise error
+    known = Cluster(scope, settings=settings.read(config)[0], config=config)
+    call.print(render(judge(known, effective), form))
+    return ExitCode(away.end(call, error))
 
 
 def judge(cluster: Cluster, effective: bool) -> Mapping[str, object]:

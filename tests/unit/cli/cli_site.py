@@ -130,6 +130,12 @@ class Site:
     def configure(self, more: str = "") -> None:
         self.config.write_text(f"scope: prod\nsqlite:\n  path: {self.path}\n{more}", encoding="utf-8")
 
+    def away(self, name: str) -> None:
+        """The configuration of that member's own agent, with a store that nobody serves."""
+        address = self.agent(name).url.split("/")[2]
+        self.config.write_text(f"scope: prod\netcd3:\n  host: 127.0.0.1:9\nrestapi:\n  connect_address: {address}\n",
+                               encoding="utf-8")
+
     def open(self, scope: str) -> Store:
         section = StoreSection("sqlite", {"path": str(self.path)}, "service", scope)
         self.stores.append(factory.open_store(section, SystemClock()))

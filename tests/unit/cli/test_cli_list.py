@@ -139,20 +139,51 @@ def test_store_away_ends_with_4_and_soon(site: Site) -> None:
     assert time.monotonic() - begun < 6
 
 
-def test_store_away_asks_the_agent_of_this_host(prod: Site) -> None:
+def test_store_away_asks_each_member_that_the_agent_of_this_host_remembers(prod: Site) -> None:
+    """a led, and has become a replica since; b has been promoted by hand; c is gone."""
     agent = prod.agent("a")
-    agent.answers["GET", "/cluster"] = (200, {
+    prod.member("a", "replica", lag=0x1000)
+    prod.member("b", "primary", timeline=4)
+    agent.answers["GET", "/cluster"] = (503, {
         "scope": "prod", "members": [
-            {"name": "a", "role": "leader", "state": "running", "host": "h1", "port": 5432, "timeline": 3},
+            {"name": "a", "role": "leader", "state": "running", "host": "h1", "port": 5432, "timeline": 3,
+             "api_url": agent.url},
             {"name": "b", "role": "sync_standby", "state": "streaming", "host": "h2", "port": 5432, "timeline": 3,
-             "receive_lsn": "0/5000000", "receive_lag": 0, "replay_lsn": "unknown", "replay_lag": "unknown"}]})
-    address = agent.url.split("/")[2]
-    prod.config.write_text(f"scope: prod\netcd3:\n  host: 127.0.0.1:9\nrestapi:\n  connect_address: {address}\n",
-                           encoding="utf-8")
-    result = prod.run("--timeout", "2", "list")
+             "receive_lsn": "0/5000000", "receive_lag": 0, "replay_lsn": "unknown", "replay_lag": "unknown",
+             "api_url": prod.agent("b").url},
+            {"name": "c", "role": "sync_standby", "state": "streaming", "host": "h3", "port": 5432, "timeline": 3,
+             "api_url": "http://127.0.0.1:9/patroni"}]})
+    prod.away("a")
+    result = prod.run("--timeout", "2", "list", "-f", "json")
     assert result.exit_code == 4
-    assert "Sync Standby" in result.stdout and "h2" in result.stdout
-    assert "it may be old" in result.stderr
+    rows = {row["Member"]: row for row in json.loads(result.stdout)}
+    assert {name: (row["Role"], row["State"], row["TL"]) for name, row in rows.items()} == {
+        "a": ("Replica", "running", 3), "b": ("Leader", "running", 4), "c": ("Sync Standby", "silent", 3)}
+    assert rows["a"]["receive_lag_bytes"] == 0x1000 and rows["a"]["source"] == agent.url
+    assert "members asked directly: a, b" in result.stderr and "c does not answer (" in result.stderr
+    shown = prod.run("--timeout", "2", "topology")
+    assert shown.exit_code == 4 and "Sync Standby" in shown.stdout and "h2" in shown.stdout
+    other = prod.run("--timeout", "2", "list", "other")
+    assert other.exit_code == 4 and other.stdout == ""
+
+
+def test_store_away_history_and_settings_are_those_that_the_agent_read_last(prod: Site) -> None:
+    agent = prod.agent("a")
+    agent.answers["GET", "/history"] = (503, [[1, 0x3000000, "no reason", "2030-01-01T00:00:00+00:00", "b"]])
+    agent.answers["GET", "/config"] = (503, {"ttl": 33, "loop_wait": 10})
+    prod.away("a")
+    told = prod.run("--timeout", "2", "history", "-f", "json")
+    assert told.exit_code == 4 and json.loads(told.stdout)[0]["New Leader"] == "b"
+    stored = prod.run("--timeout", "2", "show-config")
+    assert stored.exit_code == 4 and stored.stdout == "loop_wait: 10\nttl: 33\n"
+    assert agent.url in stored.stderr and "error: " in stored.stderr
+    effective = prod.run("--timeout", "2", "show-config", "--effective")
+    assert effective.exit_code == 4 and "retry_timeout: 10" in effective.stdout and "ttl: 33" in effective.stdout
+    for command in ("history", "show-config"):
+        assert (found := prod.run("--timeout", "2", command, "other")).exit_code == 4 and found.stdout == ""
+    assert (events := prod.run("--timeout", "2", "history", "--events")).exit_code == 4 and events.stdout == ""
+    agent.answers["GET", "/config"] = (503, "not yet read")
+    assert (unread := prod.run("--timeout", "2", "show-config")).exit_code == 4 and unread.stdout == ""
 
 
 def test_watch_shows_a_change_at_once_and_ends_well(prod: Site) -> None:
