@@ -16,13 +16,14 @@ START = 0
 MODE =
 JOBS = 1
 
-.PHONY: help demo demo-stop test check simulate bench services venv clean
+.PHONY: help demo demo-stop test check docs simulate bench services venv clean
 
 help:
 	@echo 'make demo       a cluster to try things on, until Ctrl-C (NODES=3, DCS=sqlite|etcd3|consul, FRESH=1, DETACH=1)'
 	@echo 'make demo-stop  stop a demo that was left running'
 	@echo 'make check      the fast checks: linters, types, layers, house and unit tests'
 	@echo 'make test       every test that can run on this host (PYTEST_ARGS="-k word")'
+	@echo 'make docs       write the generated pages of docs/ anew'
 	@echo 'make simulate   seeded histories with faults (SEEDS=1000, START=0, MODE="pause ...", JOBS=1)'
 	@echo 'make bench      the benchmarks'
 	@echo 'make services   PostgreSQL, etcd, Consul and ZooKeeper, by apt'
@@ -40,6 +41,9 @@ test:
 # ruff, mypy and import-linter are tests too (tests/house).
 check: venv
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" python -m pytest -q tests/house tests/unit $(PYTEST_ARGS)
+
+docs: venv
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" python -m pytest -q tests/docs --rewrite
 
 simulate: venv
 	@.venv/bin/python -m tests.sim.simulate $(START) $(SEEDS) $(MODE) --jobs $(JOBS)

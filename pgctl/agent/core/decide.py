@@ -1,6 +1,6 @@
 """View → Decision: the situation picks the table, the first row that holds gives the effects. Pure and total.
 
-Also prints the tables for people (`pgctl-agent rules`).
+Also prints the tables for people (`pgctl-agent rules`); `docs/rules` shows them with where each rule leads.
 """
 
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from dataclasses import replace
 from pgctl.agent.core import record, table
 from pgctl.agent.core.effects import Answer, Request, StartJob, WriteConf
 from pgctl.agent.core.rules.tables import TABLES
-from pgctl.agent.core.situation import situation
+from pgctl.agent.core.situation import MEANING, situation
 from pgctl.agent.core.table import Rule
 from pgctl.agent.core.view import Decision, View
 from pgctl.units import Instant
@@ -55,31 +55,17 @@ def _signed(effect: Request[Answer], rule: str) -> Request[Answer]:
 def show(write: Callable[[str], object]) -> None:
     """Prints every table: id, sentence, the facts that must hold, the deed."""
     for name, rows in TABLES.items():
-        write(f"{name}")
+        write(f"{name}: {MEANING[name]}")
         for row in rows:
             write(f"  {row.id:<10} {row.sentence}")
-            write(f"             when {_conditions(row)} -> {_words(row.then.__name__)}")
+            write(f"             when {conditions(row)} -> {words(row.then.__name__)}")
 
 
-def markdown() -> str:
-    """The tables as a page of the documentation (`docs/rules.md`)."""
-    lines = [
-        "# The rules",
-        "",
-        "Generated from the tables in `pgctl/agent/core/rules`. In each situation the first row whose",
-        "",
-    ]
-    lines[2] += " facts all hold decides; `pgctl explain` names it for every member."
-    for name, rows in TABLES.items():
-        lines += [f"## {name}", "", "| rule | what it says | when | deed |", "|---|---|---|---|"]
-        lines += [f"| {row.id} | {row.sentence} | {_conditions(row)} | {_words(row.then.__name__)} |" for row in rows]
-        lines.append("")
-    return "\n".join(lines)
+def conditions(row: Rule) -> str:
+    """The facts of a row in words."""
+    return ", ".join(words(fact.__name__) for fact in row.when) or "always"
 
 
-def _conditions(row: Rule) -> str:
-    return ", ".join(_words(fact.__name__) for fact in row.when) or "always"
-
-
-def _words(name: str) -> str:
+def words(name: str) -> str:
+    """The name of a fact or a deed, as it is read."""
     return name.replace("_", " ")

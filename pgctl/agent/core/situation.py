@@ -12,19 +12,37 @@ from pgctl.model.server import Phase
 
 
 class Situation(StrEnum):
-    JOB = "job"  # a long deed is under way
-    CUT = "cut"  # the store cannot be read
-    PAUSED = "paused"  # pause, and I hold the lease
-    RESTING = "resting"  # pause, and I do not
-    ALIEN = "alien"  # another cluster's data
-    EMPTY = "empty"  # no data directory
-    LAME = "lame"  # I hold the lease, and my server does not run
-    DOWN = "down"  # the server does not run
-    UNRECORDED = "unrecorded"  # no leader, and no record of which cluster this is
-    RACE = "race"  # no leader
-    LEAD = "lead"  # I hold the lease
-    STANDBY_LEAD = "standby_lead"  # I hold the lease of a standby cluster
-    FOLLOW = "follow"  # someone does
+    JOB = "job"
+    CUT = "cut"
+    PAUSED = "paused"
+    RESTING = "resting"
+    ALIEN = "alien"
+    EMPTY = "empty"
+    LAME = "lame"
+    DOWN = "down"
+    UNRECORDED = "unrecorded"
+    RACE = "race"
+    LEAD = "lead"
+    STANDBY_LEAD = "standby_lead"
+    FOLLOW = "follow"
+
+
+MEANING = {
+    Situation.JOB: "a long deed is under way",
+    Situation.CUT: "the store cannot be read",
+    Situation.PAUSED: "pause, and I hold the lease",
+    Situation.RESTING: "pause, and I do not hold the lease",
+    Situation.ALIEN: "another cluster's data",
+    Situation.EMPTY: "no data directory",
+    Situation.LAME: "I hold the lease, and my server does not run",
+    Situation.DOWN: "the server does not run",
+    Situation.UNRECORDED: "no leader, and no record of which cluster this is",
+    Situation.RACE: "no leader",
+    Situation.LEAD: "I hold the lease",
+    Situation.STANDBY_LEAD: "I hold the lease of a standby cluster",
+    Situation.FOLLOW: "somebody else holds the lease",
+}
+"""What holds there, when none before it does: for people."""
 
 
 def situation(view: View) -> Situation:
