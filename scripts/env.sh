@@ -34,8 +34,7 @@ good_enough='import ensurepip, sqlite3, ssl, sys, venv; sys.exit(sys.version_inf
 # find_python: an interpreter that USER can run, with what an environment is made of.
 find_python() {
     for candidate in ${PYTHON:-python3 /usr/bin/python3 python3.14 python3.13 python3.12 python3.11}; do
-        # A version manager puts a script first in PATH: what it starts is the interpreter.
-        real=$("$candidate" -c 'import sys; print(sys.executable)' 2>/dev/null) || continue
+        real=$(interpreter "$candidate") || continue
         # (By way of env: setpriv's own exec still has root's rights, and would reach what the user cannot.)
         if (cd / && $switch env "$real" -c "$good_enough") 2>/dev/null; then
             echo "$real"

@@ -33,6 +33,13 @@ switch_to() {
     echo "setpriv --reuid=$(id -u "$1") --regid=$(id -g "$1") --init-groups --"
 }
 
+# interpreter PROGRAM: the Python that it starts, for a version manager puts a script first in PATH. Of a virtual environment
+# the one that made it: an active one is often ours, and would be removed from under itself to be made anew. By one name,
+# whichever way it was found.
+interpreter() {
+    "$1" -c 'import os, sys; print(os.path.realpath(getattr(sys, "_base_executable", "") or sys.executable))' 2>/dev/null
+}
+
 home_of() { getent passwd "$1" | cut -d: -f6; }
 
 # install_packages NAME...: by apt, when this machine has it and we may; otherwise says what to type.
