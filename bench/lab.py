@@ -38,10 +38,8 @@ def running(found: argparse.Namespace) -> Iterator[Cluster]:
     """A cluster as asked for, streaming; stopped and removed afterwards."""
     with tempfile.TemporaryDirectory(prefix="pgctl-bench-") as directory:
         cluster = Cluster(f"{directory}/cluster", nodes=found.nodes, dcs=found.dcs, settings=timing(found.ttl))
-        try:
-            yield cluster.start()
-        finally:
-            cluster.stop()
+        with cluster.running():
+            yield cluster
 
 
 def outage(cluster: Cluster, deed: Callable[[], object], *, settle: float = 0.5) -> tuple[float, int]:

@@ -9,9 +9,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from typing import Self
 
 import psycopg2
 from psycopg2.extensions import connection as Connection
@@ -63,7 +64,15 @@ class Cluster:
     def names(self) -> tuple[str, ...]:
         return tuple(node.name for node in self.plan.nodes)
 
-    def start(self) -> "Cluster":
+    @contextmanager
+    def running(self) -> Iterator[Self]:
+        """Started, and at the end stopped, also when it does not come up."""
+        try:
+            yield self.start()
+        finally:
+            self.stop()
+
+    def start(self) -> Self:
         """Starts the store and all agents, and waits until every member streams."""
         self.start_store()
         for name in self.names:
@@ -272,21 +281,14 @@ def fences(directory: str) -> tuple[Process, ...]:
 
 def command_line(pid: int) -> str:
     """A process's command line; nothing when it is gone."""
-    try:
-        with open(f"/proc/{pid}/cmdline", encoding="utf-8", errors="replace") as file:
-            return file.read().replace("\0", " ")
-    except OSError:
-        return ""
-
-
-def unprivileged() -> bool:
-    """PostgreSQL refuses root."""
-    return os.geteuid() != 0
+    with suppress(OSError), open(f"/proc/{pid}/cmdline", encoding="utf-8", errors="replace") as file:
+        return file.read().replace("\0", " ")
+    return ""
 
 
 def why_not(dcs: str) -> str:
     """Why such a cluster cannot run here; nothing when it can."""
-    if not unprivileged():
+    if os.geteuid() == 0:
         return "PostgreSQL refuses to run as root: use `make test`, or another user"
     try:
         host.find_postgres(host.directories(None), host.os_release())

@@ -10,18 +10,17 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import urllib3
 import yaml
 
-from pgctl.cli.demo import files, process
 from pgctl.cli.demo import plan as plans
-from pgctl.cli.demo.look import Window
+from pgctl.cli.demo import process
 from tests.e2e import cluster as clusters
 from tests.e2e.cluster import Cluster
+from tests.e2e.served import Outside
 
 PATRONI, PGCTL = "patroni", "pgctl"
 
@@ -29,7 +28,6 @@ SETTINGS: Mapping[str, object] = {"ttl": 20, "loop_wait": 1, "retry_timeout": 3}
 """As quick as Patroni allows: it takes no ttl below 20 and no retry_timeout below 3."""
 
 START = 120.0
-NO_OTHER: Mapping[str, Mapping[str, object]] = {}
 
 
 def program() -> str:
@@ -49,14 +47,13 @@ class MixedCluster(Cluster):
     """Members by kind, in the order in which they join. The harm and the looks are those of `Cluster`."""
 
     def __init__(self, directory: str, kinds: tuple[str, ...], settings: Mapping[str, object] = SETTINGS,
-                 outside: Mapping[str, Mapping[str, object]] = NO_OTHER) -> None:
-        """`outside`: the section of a store that somebody else keeps; without it, the cluster has an etcd of its own."""
-        super().__init__(directory, nodes=len(kinds), dcs="sqlite" if outside else "etcd3", settings=settings)
-        self.plan = replace(self.plan, outside={kind: dict(options) for kind, options in outside.items()})
-        self.window = Window(self.plan, self.clock)
+                 store: Outside | None = None) -> None:
+        """`store`: one that somebody else keeps; without it, the cluster has an etcd of its own."""
+        super().__init__(directory, nodes=len(kinds), dcs="sqlite" if store else "etcd3", settings=settings)
         self.kinds = dict(zip(self.names, kinds, strict=True))
         self.http = urllib3.PoolManager()
-        files.write_all(self.plan)
+        if store is not None:
+            store.take(self)
         for name in self.names:
             self._write_file(name)
 
@@ -72,7 +69,7 @@ class MixedCluster(Cluster):
 
     # --- life ---------------------------------------------------------------------------------------------
 
-    def start(self) -> "MixedCluster":
+    def start(self) -> Self:
         """Starts the members one after the other: the first one bootstraps, the others clone from it."""
         self.start_store()
         for count, name in enumerate(self.names, 1):

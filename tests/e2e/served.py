@@ -1,8 +1,8 @@
 """A cluster on any store that has a server: the one that the contract suite starts, from the same table."""
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pgctl.cli.demo import files
@@ -11,30 +11,47 @@ from tests.contract.launchers import LAUNCHERS, Server
 from tests.e2e.cluster import Cluster
 
 
+@dataclass(frozen=True)
+class Outside:
+    """A store that somebody else keeps, of that kind: its server, and the options of its section, apart from others'."""
+
+    kind: str
+    server: Server
+    options: Mapping[str, object]
+
+    def take(self, cluster: Cluster) -> None:
+        """Has a cluster that is not yet started use this store, and lets its members in."""
+        cluster.plan = replace(cluster.plan, outside={self.kind: dict(self.options)})
+        cluster.window = Window(cluster.plan, cluster.clock)
+        files.write_all(cluster.plan)
+        admit = LAUNCHERS[self.kind].admit
+        if admit is not None:
+            for name in cluster.names:
+                admit(self.server, dict(self.options), cluster.plan.scope, name)
+
+
+@contextmanager
+def outside(directory: Path, kind: str, name: str, more: Mapping[str, object]) -> Iterator[Outside]:
+    """A store that is served meanwhile; what lies in it is under `name`. Skips the test where its programs are missing."""
+    directory.mkdir()
+    launcher = LAUNCHERS[kind]
+    with launcher.serve(directory) as server:
+        yield Outside(kind, server, {**launcher.options(server, server.port), **launcher.apart(server, name), **more})
+
+
 class ServedCluster(Cluster):
     """Three members on a store of that kind. `server` may be frozen, killed and started again."""
 
-    def __init__(self, directory: str, kind: str, server: Server) -> None:
+    def __init__(self, directory: str, store: Outside) -> None:
         super().__init__(directory)
-        launcher = LAUNCHERS[kind]
-        options = {**launcher.options(server, server.port), **launcher.apart(server, "e2e")}
-        self.kind = kind
-        self.server_of_store = server
-        self.plan = replace(self.plan, outside={kind: options})
-        self.window = Window(self.plan, self.clock)
-        files.write_all(self.plan)
-        if launcher.admit is not None:
-            for name in self.names:
-                launcher.admit(server, options, self.plan.scope, name)
+        self.kind = store.kind
+        self.server_of_store = store.server
+        store.take(self)
 
 
 @contextmanager
 def served(directory: Path, kind: str) -> Iterator[ServedCluster]:
-    """A healthy cluster with its store; both end with it. Skips the test where the store's programs are missing."""
-    with ExitStack() as stack:
-        (directory / "store").mkdir()
-        server = stack.enter_context(LAUNCHERS[kind].serve(directory / "store"))
-        cluster = ServedCluster(str(directory / "cluster"), kind, server)
-        stack.callback(cluster.stop)
-        cluster.start()
+    """A healthy cluster with its store; both end with it."""
+    with (outside(directory / "store", kind, "e2e", {}) as store,
+          ServedCluster(str(directory / "cluster"), store).running() as cluster):
         yield cluster

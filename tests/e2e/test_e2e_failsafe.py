@@ -24,10 +24,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     if reason := clusters.why_not("etcd3"):
         pytest.skip(reason)
     made = Cluster(str(tmp_path_factory.mktemp("failsafe")), dcs="etcd3", settings={**QUICK, "failsafe_mode": True})
-    try:
-        yield made.start()
-    finally:
-        made.stop()
+    with made.running():
+        yield made
 
 
 @pytest.fixture

@@ -38,11 +38,8 @@ CHECKS = (
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MixedCluster]:
     if reason := clusters.why_not("etcd3"):
         pytest.skip(reason)
-    made = MixedCluster(str(tmp_path_factory.mktemp("mixed")), (PATRONI, PATRONI, PGCTL))
-    try:
-        yield made.start()
-    finally:
-        made.stop()
+    with MixedCluster(str(tmp_path_factory.mktemp("mixed")), (PATRONI, PATRONI, PGCTL)).running() as made:
+        yield made
 
 
 @pytest.fixture
@@ -104,15 +101,11 @@ def test_a_member_joins_a_patroni_cluster(mixed: MixedCluster) -> None:
 
 
 def test_a_patroni_joins_our_cluster(tmp_path_factory: pytest.TempPathFactory) -> None:
-    cluster = MixedCluster(str(tmp_path_factory.mktemp("reverse")), (PGCTL, PATRONI))
-    try:
-        cluster.start()
+    with MixedCluster(str(tmp_path_factory.mktemp("reverse")), (PGCTL, PATRONI)).running() as cluster:
         assert cluster.leader() == "pg1"
         cluster.pgctl("switchover", "--candidate", "pg2", "--force")
         cluster.wait_healthy()
         assert cluster.leader() == "pg2"
-    finally:
-        cluster.stop()
 
 
 def test_switchover_there_and_back(mixed: MixedCluster) -> None:

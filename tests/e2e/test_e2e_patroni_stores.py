@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests.contract.launchers import LAUNCHERS
 from tests.e2e import cluster as clusters
 from tests.e2e import patroni_peer
 from tests.e2e.patroni_peer import PATRONI, PGCTL, MixedCluster
+from tests.e2e.served import outside
 from tests.e2e.witness import Witness
 from tests.e2e.writer import Writer, note
 
@@ -46,18 +46,10 @@ def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     if why:
         pytest.skip(why)
     case: Case = request.param
-    launcher, place = LAUNCHERS[case.kind], tmp_path_factory.mktemp(case.kind)
-    (place / "store").mkdir()
-    with launcher.serve(place / "store") as server:
-        options = {**launcher.options(server, server.port), **launcher.apart(server, "mixed"), **case.options}
-        made = MixedCluster(str(place / "cluster"), (PATRONI, PGCTL), outside={case.kind: options})
-        if launcher.admit is not None:
-            for name in made.names:
-                launcher.admit(server, options, made.plan.scope, name)
-        try:
-            yield made.start()
-        finally:
-            made.stop()
+    place = tmp_path_factory.mktemp(case.kind)
+    with (outside(place / "store", case.kind, "mixed", case.options) as store,
+          MixedCluster(str(place / "cluster"), (PATRONI, PGCTL), store=store).running() as made):
+        yield made
 
 
 @pytest.fixture

@@ -22,11 +22,8 @@ def mixed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     if why:
         pytest.skip(why)
     settings = {**SETTINGS, "synchronous_mode": request.param, "synchronous_node_count": 2 if request.param == "on" else 1}
-    found = MixedCluster(str(tmp_path_factory.mktemp("sync")), (PGCTL, PATRONI, PGCTL), settings)
-    try:
-        yield found.start()
-    finally:
-        found.stop()
+    with MixedCluster(str(tmp_path_factory.mktemp("sync")), (PGCTL, PATRONI, PGCTL), settings).running() as made:
+        yield made
 
 
 def test_each_kind_reads_the_others_sync(mixed: MixedCluster) -> None:

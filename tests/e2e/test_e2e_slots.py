@@ -70,11 +70,8 @@ def slots(cluster: Cluster, name: str, kind: str = "physical") -> set[str]:
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     if reason := clusters.why_not("sqlite"):
         pytest.skip(reason)
-    made = Cluster(str(tmp_path_factory.mktemp("slots")), settings=SETTINGS)
-    try:
-        yield made.start()
-    finally:
-        made.stop()
+    with Cluster(str(tmp_path_factory.mktemp("slots")), settings=SETTINGS).running() as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

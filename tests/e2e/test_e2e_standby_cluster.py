@@ -27,13 +27,11 @@ def pair(each_store: str, tmp_path: Path) -> Iterator[tuple[Cluster, Cluster]]:
     with ExitStack() as stack:
         settings: dict[str, object] = {**QUICK, "slots": {"dr": {"type": "physical"}}}
         main = Cluster(str(tmp_path / "main"), nodes=1, dcs=each_store, settings=settings)
-        stack.callback(main.stop)
-        main.start()
+        stack.enter_context(main.running())
         main.query("pg1", "CREATE TABLE told (what text)")
         settings = {**QUICK, "standby_cluster": follow(main, "pg1", slot="dr")}
         standby = Cluster(str(tmp_path / "dr"), nodes=2, dcs=each_store, settings=settings, beside=main)
-        stack.callback(standby.stop)
-        standby.start()
+        stack.enter_context(standby.running())
         yield main, standby
 
 

@@ -92,12 +92,8 @@ class Kernel:
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WatchedCluster]:
     if reason := clusters.why_not("sqlite"):
         pytest.skip(reason)
-    made = WatchedCluster(str(tmp_path_factory.mktemp("watched")))
-    try:
-        made.start()
+    with WatchedCluster(str(tmp_path_factory.mktemp("watched"))).running() as made:
         yield made
-    finally:
-        made.stop()
 
 
 @pytest.fixture
