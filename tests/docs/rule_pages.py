@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from pgctl.agent.core import decide, remember
+from pgctl.agent.core import decide
 from pgctl.agent.core import effects as e
 from pgctl.agent.core.rules.tables import TABLES
 from pgctl.agent.core.situation import MEANING, Situation, situation
@@ -19,10 +19,11 @@ from pgctl.agent.core.table import Rule
 from tests.docs import aftermath
 from tests.docs.drawing import Arrow, chart
 from tests.docs.words import INTRODUCTION, PICTURE, REQUESTS, UPKEEP
-from tests.scenarios import reader, test_scenarios
+from tests.scenarios import play
 
 GENERATED = "<!-- made by `make docs`; do not edit -->"
 END = "the agent ends"
+
 
 @dataclass
 class Seen:
@@ -41,10 +42,7 @@ class Seen:
 def look() -> Seen:
     """Runs every scenario once."""
     seen = Seen()
-    for block in (block for path in test_scenarios.FILES for block in test_scenarios.blocks(path)):
-        view = reader.read([line for line in block if not line.startswith(("=>", "   ", "#"))])
-        view = replace(view, memory=remember.update(view))
-        decision = decide.decide(view)
+    for view, decision in play.every():
         here, there = situation(view), aftermath.after(view, decision)
         seen.led[decision.rule].add(there)
         for effect in decision.effects:
@@ -110,7 +108,7 @@ def _first_paragraph(said: str) -> str:
 
 
 def _row(name: Situation, row: Rule, seen: Seen) -> str:
-    facts = "<br>".join(decide.words(fact.__name__) for fact in row.when) or "always"
+    facts = decide.conditions(row, "<br>")
     asked = "<br>".join(f"`{word}`" for word in sorted(seen.asked[row.id]))
     led = [_link(to) for to in _sorted(seen.led[row.id]) if to is not name]
     return f"| {row.id} | {row.sentence} | {facts} | {asked} | {', '.join(led)} |"

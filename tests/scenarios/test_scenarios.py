@@ -1,21 +1,16 @@
 """Every scenario: the view in text gives this rule and these effects. `pytest --rewrite` writes what it gives now."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from pgctl.agent.core import decide, remember
 from pgctl.agent.core import effects as e
 from pgctl.agent.core import job as j
 from pgctl.agent.core.rules.tables import TABLES
 from pgctl.agent.core.view import Decision
 from pgctl.model import lsn as lsns
 from pgctl.model.conf import Conf, LogicalPlan, SlotPlan
-from tests.scenarios import reader
-
-HERE = Path(__file__).parent
-FILES = sorted(HERE.glob("*.txt"))
+from tests.scenarios import play
 
 
 def show(decision: Decision) -> list[str]:
@@ -87,21 +82,14 @@ def conf_words(conf: Conf) -> list[str]:
     ]
 
 
-def blocks(path: Path) -> list[list[str]]:
-    return [block.split("\n") for block in path.read_text().strip("\n").split("\n\n")]
-
-
 def replay(block: list[str]) -> list[str]:
     """The block with what the core says now below `=>`."""
-    given = [line for line in block if not line.startswith(("=>", "   "))]
-    view = reader.read([line for line in given if not line.startswith("#")])
-    view = replace(view, memory=remember.update(view))
-    return [*given, *show(decide.decide(view))]
+    return [*play.given(block), *show(play.decided(block)[1])]
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", play.FILES, ids=lambda path: path.stem)
 def test_scenarios(path: Path, request: pytest.FixtureRequest) -> None:
-    before = blocks(path)
+    before = play.blocks(path)
     now = [replay(block) for block in before]
     if request.config.getoption("--rewrite"):
         path.write_text("\n\n".join("\n".join(block) for block in now) + "\n")
@@ -110,6 +98,6 @@ def test_scenarios(path: Path, request: pytest.FixtureRequest) -> None:
 
 
 def test_every_rule_has_a_scenario() -> None:
-    text = "\n".join(path.read_text() for path in FILES)
+    text = "\n".join(path.read_text() for path in play.FILES)
     missing = [row.id for table in TABLES.values() for row in table if f"=> {row.id}  " not in text]
     assert missing == []

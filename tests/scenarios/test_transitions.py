@@ -1,15 +1,12 @@
 """Both ways: what the rules order is possible in that phase of the server, and what is possible there is ordered by some."""
 
-from dataclasses import replace
-
 import pytest
 
-from pgctl.agent.core import decide, remember
 from pgctl.agent.core import effects as e
 from pgctl.agent.core import job as j
 from pgctl.model.server import RUNNING, Phase
 from pgctl.postgresql.transitions import ALLOWED, Verb
-from tests.scenarios import reader, test_scenarios
+from tests.scenarios import play
 
 FIRST: dict[type[j.Job], Verb] = {
     j.Bootstrap: Verb.BOOTSTRAP,
@@ -35,9 +32,7 @@ def verbs(job: j.Job, phase: Phase) -> list[Verb]:
 def produced() -> set[tuple[Verb, Phase]]:
     """Every (verb, phase) that a scenario's decision leads to."""
     found = set()
-    for block in (block for path in test_scenarios.FILES for block in test_scenarios.blocks(path)):
-        view = reader.read([line for line in block if not line.startswith(("=>", "   ", "#"))])
-        decision = decide.decide(replace(view, memory=remember.update(view)))
+    for view, decision in play.every():
         for effect in decision.effects:
             if isinstance(effect, e.StartJob):
                 found |= {(verb, view.server.phase) for verb in verbs(effect.job, view.server.phase)}

@@ -61,9 +61,9 @@ def show(write: Callable[[str], object]) -> None:
             write(f"             when {conditions(row)} -> {words(row.then.__name__)}")
 
 
-def conditions(row: Rule) -> str:
+def conditions(row: Rule, between: str = ", ") -> str:
     """The facts of a row in words."""
-    return ", ".join(words(fact.__name__) for fact in row.when) or "always"
+    return between.join(words(fact.__name__) for fact in row.when) or "always"
 
 
 def words(name: str) -> str:
