@@ -5,6 +5,7 @@ read. A command that shows this ends with the store's exit code all the same.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 
 from pgctl.cli import members, output
 from pgctl.cli.context import Call
@@ -33,13 +34,11 @@ def recall(call: Call, scope: str, path: str = schema.CLUSTER) -> str | None:
     api_url = call.configuration().api_url
     if not api_url or scope != call.configuration().scope:
         return None
-    client = Client(call.configuration().ctl, clock=call.clock)
-    try:
-        answer = client.get(api_url, path, budget=BUDGET)
-    except PgctlError:
-        return None
-    finally:
-        client.close()
+    with closing(Client(call.configuration().ctl, clock=call.clock)) as client:
+        try:
+            answer = client.get(api_url, path, budget=BUDGET)
+        except PgctlError:
+            return None
     return answer.text if answer.status in (200, 503) and document.load(answer.text) is not None else None
 
 
@@ -56,11 +55,8 @@ def addresses(found: Mapping[str, object]) -> dict[str, str]:
 
 def look(call: Call, found: Mapping[str, object]) -> tuple[PeerStatus, ...]:
     """What each member in it says of itself, all asked at once."""
-    client = Client(call.configuration().ctl, clock=call.clock)
-    try:
+    with closing(Client(call.configuration().ctl, clock=call.clock)) as client:
         return client.status(tuple(addresses(found).items()), budget=BUDGET)
-    finally:
-        client.close()
 
 
 def end(call: Call, error: StoreUnreachable, *remarks: str) -> ExitCode:
@@ -102,15 +98,23 @@ def _now(row: Row, status: PeerStatus | None, end: Lsn) -> Row:
     if status is None or not status.body:
         return row._replace(state=members.SILENT)
     leads = status.primary or status.role == "standby_leader"
-    role = "Standby Leader" if status.role == "standby_leader" else "Leader" if leads else row.role
     return row._replace(
-        role="Replica" if row.leader and not leads else role,
+        role=_role(row, status),
         state=document.text(status.body.get("replication_state")) or status.state,
         timeline=status.timeline or row.timeline,
         receive=Position() if leads else _behind(status.received, end),
         replay=Position() if leads else _behind(status.replayed, end),
         leader=leads,
     )
+
+
+def _role(row: Row, status: PeerStatus) -> str:
+    """Who says that it leads does; who no longer says it is a replica, for what else it would be is in the store alone."""
+    if status.role == "standby_leader":
+        return _ROLES[status.role]
+    if status.primary:
+        return _ROLES["leader"]
+    return "Replica" if row.leader else row.role
 
 
 def _behind(at: int | None, end: Lsn) -> Position:

@@ -39,8 +39,10 @@ def history(call: Call, cluster: str | None, events: bool, limit: int | None, si
         if events:
             raise
         return _away(call, scope, error)
-    call.show(journal.render(found.journal, journal.chosen(found.journal, start, limit)) if events else render(
-        found.history))
+    if events:
+        call.show(journal.render(found.journal, journal.chosen(found.journal, start, limit)))
+    else:
+        call.show(render(found.history))
     return ExitCode.DONE
 
 
