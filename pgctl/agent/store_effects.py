@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pgctl.agent.core.effects import (
-    APPLIED,
     Answer,
     CloseIntent,
     DeleteInitialize,
@@ -107,4 +106,4 @@ def written(write: Callable[[], Applied | Rejected], taken: list[Applied] | None
         return Answer(Outcome.REJECTED, outcome.reason)
     if taken is not None:
         taken.append(outcome)
-    return APPLIED
+    return Answer(revision=outcome.revision)

@@ -9,7 +9,8 @@ leader a [mine]                                no line: nobody leads
 member a  primary  [state running]  timeline 3  lsn 0/50  [nofailover] [clonefrom] [noaddress]
 server standby  version 15  timeline 3  lsn 0/50  streaming  control "shut down"  rewind  silent 20
 peer c  [timeline 4]  lsn 0/50  [primary] [unreachable] [stale] [nofailover] [priority 2]
-sync on|quorum  [strict]  [nodes 2]  [lag 100]  [published a,b,c  [votes 1]]      the mode, and `/sync`, its leader first
+sync on|quorum  [strict]  [nodes 2]  [lag 100]  [published a,b,c  [votes 1] [old]]     the mode, and `/sync`, its leader
+                                               first; old: I have written over it
 names 'ANY 1 ("b")'  [told ""]  [new]  [proven b,c]  [busy]                       in force; seen for the first time
 walsender b  lsn 0/50  [sync|quorum|potential]  [from 10.0.0.7]  [stale]
 history 4  3 0/5000000                         the leader's: timeline, then (timeline, switch point) pairs
@@ -233,6 +234,8 @@ def sync(draft: Draft, words: Words) -> None:
     )
     state = SyncState(listed[0], tuple(listed[1:]), words.number("votes") or 0) if listed else SyncState()
     draft.cluster = replace(draft.cluster, settings=settings, sync=state)
+    if words.flag("old"):
+        draft.memory = replace(draft.memory, sync_tried=(draft.cluster.revision("sync"),))
 
 
 def names(draft: Draft, words: Words) -> None:

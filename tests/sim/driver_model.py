@@ -119,7 +119,7 @@ class DriverModel:
                 reply(e.Answer(e.Outcome.REJECTED, found.reason))
             else:
                 taken(found)
-                reply(e.APPLIED)
+                reply(e.Answer(revision=found.revision))
 
         self._agent.post.send(verb, answered, self._budget())
 

@@ -184,8 +184,12 @@ class Injector:
                 self._slots(node, (modes.GONE,))
 
     def _replace_data(self, node: Node, lasts: float) -> None:
-        """Another cluster's data lies where a standby's was, until somebody takes it away."""
-        if node.server.writable or not node.host_up:
+        """Another cluster's data lies where a standby's was, until somebody takes it away.
+
+        Not where `/sync`'s leader was: with nobody listed beside it, that is the only copy that may be promoted, and only
+        a person's word could end what follows.
+        """
+        if node.server.writable or not node.host_up or self._admin.read(budget=SOON).sync.leads(node.name):
             return
         node.lose_host()
         server = node.server

@@ -8,8 +8,8 @@ from collections.abc import Generator
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from pgctl.agent.core import decide, failsafe, needs, remember
-from pgctl.agent.core.effects import Answer, Outcome, ReadCluster, ReadServer, Request, Unreadable
+from pgctl.agent.core import decide, failsafe, needs, remember, sync_upkeep
+from pgctl.agent.core.effects import Answer, Outcome, ReadCluster, ReadServer, Request, Unreadable, WriteSync
 from pgctl.agent.core.memory import Memory
 from pgctl.agent.core.view import ConfigOrder, Decision, Host, JobState, Lease, Order, ShowView, View
 from pgctl.model.cluster import Cluster
@@ -92,18 +92,20 @@ def cycle(start: CycleStart) -> Cycle:
         answer: Answer = yield from ask(effect)
         if answer.outcome is not Outcome.APPLIED:
             return CycleResult(view, _unsure(view, decision), answer, done)
+        if isinstance(effect, WriteSync):
+            decision = replace(decision, memory=sync_upkeep.settled(decision.memory, answer.revision))
     return CycleResult(view, decision, None, len(decision.effects))
 
 
 def _unsure(view: View, decision: Decision) -> Decision:
     """After a cut nothing that the effects would have done is taken as done: the next cycle compares afresh.
 
-    But for `/failsafe`: whoever may have been written into it has to be asked.
+    But for `/failsafe` and `/sync`: what may have been written there is to be reckoned with.
     """
     before, after = view.memory, decision.memory
     tried = dict(before.failsafe_tried)
     if after.failsafe is not before.failsafe:
         tried |= after.failsafe or {}
     memory = replace(before, conf=None, fence_armed=None, last_rule=decision.rule, failsafe_tried=tried,
-                     failsafe_at=after.failsafe_at)  # fmt: skip
+                     failsafe_at=after.failsafe_at, sync_tried=after.sync_tried)  # fmt: skip
     return replace(decision, memory=memory)

@@ -35,10 +35,11 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What became of an effect; `reason` is for people."""
+    """What became of an effect; `reason` is for people, `revision` is what a write made of its key, where one did."""
 
     outcome: Outcome = Outcome.APPLIED
     reason: str = ""
+    revision: Revision = field(default=Revision(0), compare=False)
 
 
 APPLIED = Answer()

@@ -105,6 +105,8 @@ class Memory:
     copy_slots_at: Instant = Instant(0)
     """No restart for the sake of a logical slot before this."""
     evidence: Evidence = Evidence()
+    sync_tried: tuple[Revision, ...] = ()
+    """Revisions that my last writes of `/sync` were made upon: a reading that still has one of them may be old."""
     leaving_since: Instant | None = None
     """When I asked to be released from synchronous duty, to stop my server."""
     last_rule: str = ""

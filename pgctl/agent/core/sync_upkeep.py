@@ -3,13 +3,16 @@
 Law. First PostgreSQL, then `/sync`: a step is decided only while PostgreSQL runs with the names that it was last told,
 and each step ends the matter for this cycle; the next look, a moment later, decides on the next one. `/sync` is written
 with the revision that was read: whoever wrote in between ends the cycle (ha.md INV14). Theory: `sync`.
+
+Not every store answers with the newest: one that lags would show `/sync` as it was before my last write, and names that
+bear what it says now would be taken away. So what I have written over once is written once more before it is believed.
 """
 
 from dataclasses import replace
 from typing import NamedTuple
 
 from pgctl.agent.core import sync, sync_candidates
-from pgctl.agent.core.effects import StirStandbys, WriteSync
+from pgctl.agent.core.effects import Answer, Request, StirStandbys, WriteSync
 from pgctl.agent.core.memory import Memory
 from pgctl.agent.core.sync import Confirming, Published, Standing
 from pgctl.agent.core.view import View
@@ -25,6 +28,8 @@ WATCH = 1.0
 """Seconds between looks otherwise: a standby that vanished without a word must not hold commits up for long."""
 
 
+TRIED = 16
+"""Of how many writes of `/sync` it is remembered what they were written upon: far more than a store lags behind."""
 STIRS = 2
 """Once when the names are seen in force, and once more: a walsender may read its configuration a moment later."""
 
@@ -54,6 +59,8 @@ def keep(view: View) -> Keeping:
         return Keeping(view.server.sync_names, pending=True)
     if sync_names.parse(told.sync_names) != sync_names.parse(view.server.sync_names):
         return Keeping(told.sync_names, None, True, f"PostgreSQL has not taken up {told.sync_names or 'no names'!r} yet")
+    if revision in view.memory.sync_tried:
+        return Keeping(told.sync_names, WriteSync(cluster.sync, revision), True, "the store may lag behind what I wrote")
     return _step(view, told.sync_names, revision)
 
 
@@ -69,6 +76,20 @@ def _step(view: View, running: str, revision: Revision) -> Keeping:
         return Keeping(written(view, step), None, True, said, alarm)
     names = written(view, now.confirming) if now.confirming == goal.confirming else running
     return Keeping(names, None, now.published != goal.published or names != running, said, alarm)
+
+
+def tried(memory: Memory, effects: tuple[Request[Answer], ...]) -> Memory:
+    """With the revision that `/sync` is written upon, whatever comes of it."""
+    upon = tuple(effect.revision for effect in effects if isinstance(effect, WriteSync))
+    return replace(memory, sync_tried=(*memory.sync_tried, *upon)[-TRIED:]) if upon else memory
+
+
+def settled(memory: Memory, revision: Revision) -> Memory:
+    """After a write of `/sync` that was applied: what it made is the newest.
+
+    Kubernetes keeps the revision of what is written over with the same words; it would be doubted for ever.
+    """
+    return replace(memory, sync_tried=tuple(each for each in memory.sync_tried if each != revision))
 
 
 def stir(view: View, memory: Memory) -> tuple[tuple[StirStandbys, ...], Memory]:

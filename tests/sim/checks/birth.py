@@ -28,13 +28,17 @@ def after_its_script(record: Record) -> Seen:
 
 def failure_drops_claim(record: Record) -> Seen:
     """Once a bootstrap failed, `initialize` is removed before anybody claims it again or makes it true."""
-    failed = ""
+    maker = failed = ""
     for event in record.events:
         match event:
-            case JobEnded(member=member, job="Bootstrap", ok=False):
+            case JobStarted(member=member, job="Bootstrap"):
+                maker = member
+            case JobEnded(member=member, job="Bootstrap", ok=False) if member == maker:
                 failed = member
-            case Claimed(value=None) if failed:
-                yield HELD
+            case Claimed(value=None):
+                maker = ""  # what a frozen agent fails at afterwards is no longer behind a claim
+                if failed:
+                    yield HELD
                 failed = ""
             case Claimed(at=at) if failed:
                 yield f"at {at:.3f} initialize is written over the claim of {failed}, whose bootstrap failed"
