@@ -18,11 +18,13 @@ from tests.sim.generators import Act
 from tests.sim.host_clock import DRIFT
 from tests.sim.node import Node
 from tests.sim.record import Struck
-from tests.sim.record_agents import Alien, SlotChanged
+from tests.sim.record_agents import Alien, SlotChanged, Spared
 from tests.sim.remote_model import SECTION, Remote
 from tests.sim.world import World
 
 SOON = Seconds(1)
+Deed = Callable[[], bool | None]
+"""False: there was nothing to strike, or the other guard was failing already."""
 FENCE_MOST = 8.0
 RETAINED = 10
 """member_slots_ttl once a member has come to go: seconds."""
@@ -48,7 +50,8 @@ class Injector:
             until = self._world.now + act.lasts
             self._world.note(Struck(self._world.now, act.kind, node.name, until, act.order))
             self._world.tell(f"{'ORDER' if act.order else 'FAULT'} {str(act).strip()} {node.name}")
-            self._deeds(act, node)[act.kind]()
+            if self._deeds(act, node)[act.kind]() is False:
+                self._world.note(Spared(self._world.now, act.kind, node.name))
 
         return strike
 
@@ -58,7 +61,7 @@ class Injector:
         found = (node for node in self._nodes.values() if node.server.writable)
         return next(found, self._nodes[self._leader() or "a"])
 
-    def _deeds(self, act: Act, node: Node) -> dict[str, Callable[[], None]]:
+    def _deeds(self, act: Act, node: Node) -> dict[str, Deed]:
         lasts = act.lasts
         return {
             **(self._remote.deeds(lasts) if self._remote else {}),
@@ -66,11 +69,11 @@ class Injector:
             "demote cluster": lambda: self._configure(standby_cluster=SECTION),
             "kill agent": lambda: self._kill(node, lasts),
             "restart agent": lambda: self._kill(node, min(lasts, 2.0)),
-            "freeze agent": lambda: self._freeze(node, lasts),
-            "stick loop": lambda: self._stick(node, lasts),
+            "freeze agent": lambda: self._fail(node, "frozen_until", lasts),
+            "stick loop": lambda: self._fail(node, "stuck_until", lasts),
             "crash server": node.crash_server,
             "stop server": node.stop_server,
-            "hang server": lambda: setattr(node.server, "hung", node.server.running),
+            "hang server": lambda: self._hang(node),
             "slow stop": lambda: self._span(node, "slow_stop", lasts, act.number, 0.0),
             "fail jobs": lambda: self._span(node, "fail_jobs", lasts, True, False),
             "lose host": lambda: self._lose_host(node, lasts),
@@ -81,7 +84,7 @@ class Injector:
             "lose replies": lambda: self._span(node, "lose_replies", lasts, 0.5 if act.number > 10 else 1.0, 0.0),
             "late requests": lambda: self._span(node, "late_requests", lasts, 12.0, 0.0),
             "freeze fence": lambda: self._freeze_fence(node, min(lasts, FENCE_MOST)),
-            "stall heartbeat": lambda: self._stall(node, lasts),
+            "stall heartbeat": lambda: self._fail(node, "pulseless_until", lasts),
             "slow disk": lambda: self._span(node.server, "slow_disk", lasts, act.number / 10, 0.0),
             "full disk": lambda: self._full_disk(node, lasts),
             "stale reads": lambda: self._span(node, "stale_for", lasts, min(act.number, 8.0), 0.0),
@@ -128,35 +131,39 @@ class Injector:
     def _agent_may_fail(self, node: Node) -> bool:
         return self._world.now >= node.fence.frozen_until
 
-    def _kill(self, node: Node, lasts: float) -> None:
-        if self._agent_may_fail(node):
-            node.kill_agent()
-            self._world.at(lasts, node.start_agent)
+    def _kill(self, node: Node, lasts: float) -> bool:
+        if not self._agent_may_fail(node):
+            return False
+        node.kill_agent()
+        self._world.at(lasts, node.start_agent)
+        return True
 
-    def _freeze(self, node: Node, lasts: float) -> None:
-        if self._agent_may_fail(node) and node.agent is not None:
-            node.agent.frozen_until = self._world.now + lasts
-            self._world.at(lasts + 1.0, node.start_agent)
+    def _fail(self, node: Node, how: str, lasts: float) -> bool:
+        """An agent that lives and does nothing, in one of three ways, for a while."""
+        if not self._agent_may_fail(node) or node.agent is None:
+            return False
+        setattr(node.agent, how, self._world.now + lasts)
+        if how == "frozen_until":
+            self._world.at(lasts + 1.0, node.start_agent)  # The fence may have ended it.
+        return True
 
-    def _stick(self, node: Node, lasts: float) -> None:
-        if self._agent_may_fail(node) and node.agent is not None:
-            node.agent.stuck_until = self._world.now + lasts
+    def _hang(self, node: Node) -> bool:
+        node.server.hung = node.server.running
+        return node.server.hung
 
-    def _stall(self, node: Node, lasts: float) -> None:
-        if self._agent_may_fail(node) and node.agent is not None:
-            node.agent.pulseless_until = self._world.now + lasts
-
-    def _full_disk(self, node: Node, lasts: float) -> None:
+    def _full_disk(self, node: Node, lasts: float) -> bool:
         """A server that cannot write its log panics, and no deed of ours gets anywhere either."""
-        node.crash_server("a full disk")
         self._span(node, "fail_jobs", lasts, True, False)
+        return node.crash_server("a full disk")
 
-    def _freeze_fence(self, node: Node, lasts: float) -> None:
+    def _freeze_fence(self, node: Node, lasts: float) -> bool:
         """Not with a failing agent; and the agent that is to stand in must find out in time."""
         agent = node.agent
         failing = max(agent.frozen_until, agent.stuck_until, agent.pulseless_until) if agent is not None else 0.0
-        if node.alive and self._world.now >= failing:
-            node.fence.frozen_until = self._world.now + lasts
+        if not node.alive or self._world.now < failing:
+            return False
+        node.fence.frozen_until = self._world.now + lasts
+        return True
 
     def _lose_host(self, node: Node, lasts: float) -> None:
         node.lose_host()
@@ -183,14 +190,14 @@ class Injector:
             if node.server.writable:
                 self._slots(node, (modes.GONE,))
 
-    def _replace_data(self, node: Node, lasts: float) -> None:
+    def _replace_data(self, node: Node, lasts: float) -> bool:
         """Another cluster's data lies where a standby's was, until somebody takes it away.
 
         Not where `/sync`'s leader was: with nobody listed beside it, that is the only copy that may be promoted, and only
         a person's word could end what follows.
         """
         if node.server.writable or not node.host_up or self._admin.read(budget=SOON).sync.leads(node.name):
-            return
+            return False
         node.lose_host()
         server = node.server
         server.empty()
@@ -198,6 +205,7 @@ class Injector:
         self._world.note(Alien(self._world.now, node.name, True))
         self._boot(node)
         self._world.at(lasts, lambda: self._take_away(node))
+        return True
 
     def _take_away(self, node: Node) -> None:
         ours = self._admin.read(budget=SOON).known_identifier
@@ -237,14 +245,16 @@ class Injector:
     def _leader(self) -> str | None:
         return self._admin.read(budget=SOON).leader_name
 
-    def _intend(self, intent: Intent) -> None:
-        if intent.leader != intent.candidate and (intent.leader or intent.candidate):
-            self._admin.write_intent(intent, budget=SOON)
-            self._world.keep_leases()
+    def _intend(self, intent: Intent) -> bool:
+        if intent.leader == intent.candidate:
+            return False
+        self._admin.write_intent(intent, budget=SOON)
+        self._world.keep_leases()
+        return True
 
-    def _schedule(self, node: Node, after: float) -> None:
+    def _schedule(self, node: Node, after: float) -> bool:
         at = datetime.fromtimestamp(self._world.clock.wall() + after, UTC)
-        self._intend(Intent(self._leader(), node.name, at))
+        return self._intend(Intent(self._leader(), node.name, at))
 
     def _configure(self, **changes: object) -> None:
         config = self._admin.read(budget=SOON).config or {}
@@ -255,11 +265,11 @@ class Injector:
         self._configure(pause=True)
         self._world.at(lasts, lambda: self._configure(pause=False))
 
-    def _order(self, node: Node, order: RestartOrder | ReinitOrder) -> None:
+    def _order(self, node: Node, order: RestartOrder | ReinitOrder) -> bool:
         """An order that was not taken up in time is dropped."""
         agent = node.agent
         if agent is None or not agent.alive or agent.order is not None:
-            return
+            return False
         agent.order = order
         agent.ring()
 
@@ -268,6 +278,7 @@ class Injector:
                 agent.order = None
 
         self._world.at(30.0, drop)
+        return True
 
     def heal(self) -> None:
         """Everything works again, and whoever is gone comes back."""

@@ -81,6 +81,12 @@ def acts(mode: Mode, rng: random.Random) -> tuple[str, ...]:
     return drawn + more * (len(drawn) // len(more)) if more else drawn
 
 
+def drawable(mode: Mode) -> frozenset[str]:
+    """Every kind that some history of this mode may be struck by."""
+    row = TABLE[mode]
+    return frozenset({*FAULTS, *ORDERS, *CALM, *SERVER, *BIRTH, *row.more, row.first} - {""})
+
+
 def document(mode: Mode, ttl: float, count: int = 0) -> dict[str, object]:
     """The settings of a new cluster."""
     counted = {"synchronous_node_count": count} if count else {}

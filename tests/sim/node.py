@@ -107,10 +107,13 @@ class Node:
 
         self.world.at(self.world.random.uniform(0.02, 0.3) + self.slow_stop, end)
 
-    def crash_server(self, how: str = "crashed") -> None:
-        if self.server.running:
-            self.server.crash(how)
-            self.ring()
+    def crash_server(self, how: str = "crashed") -> bool:
+        """Whether there was a server to crash."""
+        if not self.server.running:
+            return False
+        self.server.crash(how)
+        self.ring()
+        return True
 
     def lose_host(self) -> None:
         self.kill_agent()

@@ -133,7 +133,16 @@ class SlotChanged:
     there: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Spared:
+    """What was struck a moment ago came to nothing: there was nothing to strike, or the other guard was failing."""
+
+    at: float
+    kind: str
+    member: str
+
+
 AgentEvent = (
     AgentBegan | JobEnded | Astray | Redecided | Said | SyncAsked | SyncRefused | Rewound | Claimed | Configured
-    | PauseSeen | Alien | SlotChanged
+    | PauseSeen | Alien | SlotChanged | Spared
 )  # fmt: skip

@@ -1,36 +1,31 @@
 """Plays a range of seeds: `python -m tests.sim.simulate START COUNT [MODE...] [--jobs N]`. Prints each failing one, shrunk
-to a story, how often each law was put to the test, and the rate. Without a mode it takes all that are live, in turn.
+to a story, how often each act was made and each law put to the test, and the rate. Without a mode it takes all that are
+live, in turn.
 """
 
 import argparse
 import sys
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from itertools import product
 
 from pgctl.clock import SystemClock
-from tests.sim.checkers import Finding, Verdict
 from tests.sim.history import run
 from tests.sim.modes import LIVE, Mode
 from tests.sim.shrink import shorter
+from tests.sim.tally import Tally
 
 Task = tuple[int, Mode]
-Played = tuple[str, list[Finding]]
+Played = tuple[str, Tally]
 
 
 def play(task: Task) -> Played:
-    """The story of one seed in one mode, if it breaks a law, else nothing; and what was found of each law."""
+    """The story of one seed in one mode, if it breaks a law, else nothing; and what happened in it."""
     seed, mode = task
     outcome = run(seed, mode=mode)
-    return shorter(outcome) if outcome.violations else "", outcome.findings
-
-
-def tally(counts: Counter[tuple[str, Verdict]]) -> Iterator[str]:
-    """A line for each law: in how many histories it held, and in how many nothing put it to the test."""
-    for law in sorted({name for name, _ in counts}):
-        held, untried = counts[law, Verdict.YES], counts[law, Verdict.UNTRIED]
-        yield f"{law:36} held {held:6}   untried {untried:6}{'   NEVER TRIED' if not held else ''}\n"
+    told = Tally()
+    told.add(outcome.record.events, outcome.findings)
+    return shorter(outcome) if outcome.violations else "", told
 
 
 def played(tasks: Iterable[Task], jobs: int) -> Iterator[Played]:
@@ -52,15 +47,15 @@ def main() -> int:
     asked = parser.parse_args()
     tasks = list(product(range(asked.start, asked.start + asked.count), asked.modes))
     began, failed = SystemClock().now(), 0
-    counts: Counter[tuple[str, Verdict]] = Counter()
-    for story, findings in played(tasks, asked.jobs):
-        counts.update((each.law, each.verdict) for each in findings)
+    tally = Tally()
+    for story, each in played(tasks, asked.jobs):
+        tally.merge(each)
         if story:
             failed += 1
             sys.stdout.write(story + "\n")
             sys.stdout.flush()
     took = SystemClock().now() - began
-    sys.stdout.writelines(tally(counts))
+    sys.stdout.writelines(tally.lines(asked.modes))
     told = f"{len(tasks)} histories, seeds {asked.start} to {asked.start + asked.count - 1}, {', '.join(asked.modes)}"
     sys.stdout.write(f"{told}: {failed} with violations, {len(tasks) / took * 3600:.0f} an hour\n")
     return 1 if failed else 0
