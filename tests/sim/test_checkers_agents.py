@@ -112,6 +112,21 @@ def test_a_holder_that_cannot_come_back_frees_the_key() -> None:
     assert verdict(*DOWN, *(Struck(30, "cut store", name, 60) for name in "bc")) is Verdict.UNTRIED
 
 
+def test_a_holder_that_stops_its_server_is_given_the_time_of_that_deed_and_no_more() -> None:
+    stop, closed = JobStarted(9.9, "b", "Stop", "lead.70", False), Closed(10, "b", "stopped")
+    killed, start = JobEnded(39, "b", "Stop", False), JobStarted(40, "b", "StartPrimary", "lame.90", False)
+
+    def verdict(*events: Event) -> Verdict:
+        return verdicts(record(*FAILOVER, closed, *events))["LIV2 brought back"]
+
+    assert verdict(stop, killed, start) is Verdict.YES
+    assert verdict(stop, killed) is Verdict.NO
+    assert verdict(start) is Verdict.NO
+    assert verdict(stop) is Verdict.NO
+    assert verdict(stop, JobEnded(9.95, "b", "Stop", True), start) is Verdict.NO
+    assert verdict(stop, replace(killed, at=90), replace(start, at=91)) is Verdict.NO
+
+
 def test_quiet_means_that_nothing_is_in_the_way() -> None:
     """A fault that touches the member, one that touches all, its agent's new life, and a pause each end it."""
     crashed = (*FAILOVER, Closed(50, "b", "crashed"))

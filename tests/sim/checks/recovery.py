@@ -10,11 +10,13 @@ from tests.sim.checks import quiet
 from tests.sim.checks.law import HELD, PRIMARIES, SYNCHRONOUS, Law, Seen
 from tests.sim.modes import Mode
 from tests.sim.record import Closed, JobStarted, KeySet, Opened, Record
-from tests.sim.record_agents import Configured, JobEnded, PauseSeen, Rewound
+from tests.sim.record_agents import AgentBegan, Configured, JobEnded, PauseSeen, Rewound
 
 E = TypeVar("E")
 AGAIN_WITHIN = 25.0
 """Seconds from a server's end, or a start that failed, to the next try: retries are put off by 10 s at most."""
+STOPPED_WITHIN = 35.0
+"""Seconds from the first refused write to the end of the deed that stops the server: after 30 s it is killed."""
 LED_WITHIN = 20.0
 """Seconds from a free key to the next holder: a candidate's 10 s, two for silent members, and the race itself."""
 FREE_WITHIN = 25.0
@@ -36,14 +38,17 @@ def led_again(record: Record) -> Seen:
 
 
 def brought_back(record: Record) -> Seen:
-    """A holder whose server is gone starts it, and again when that failed, for as long as it keeps the key."""
+    """A holder whose server is gone starts it, and again when that failed, for as long as it keeps the key.
+
+    A server that is being stopped is not gone yet: what is asked of its holder begins with the end of that deed.
+    """
     holder = None
     for event in record.events:
         match event:
             case KeySet(holder=now):
                 holder = now
             case Closed(at=at, member=member) | JobEnded(at=at, member=member, job="StartPrimary", ok=False):
-                until = at + AGAIN_WITHIN
+                until = _stopped(record, member, at) + AGAIN_WITHIN
                 if member == holder and quiet.of(record, member, at, until, OF_SERVER):
                     acts = _acts(record, member, at, until)
                     yield HELD if acts else f"at {at:.3f} {member} holds the key, and leaves its server down"
@@ -126,6 +131,22 @@ def resumes(record: Record) -> Seen:
 def _pausing(record: Record, at: float) -> dict[str, bool]:
     """What each agent went by at that instant."""
     return {event.member: event.paused for event in record.events if isinstance(event, PauseSeen) and event.at <= at}
+
+
+def _stopped(record: Record, member: str, at: float) -> float:
+    """When the deed ended that the member had under way at that instant, if it had one; or when it should have."""
+    latest, busy = at + STOPPED_WITHIN, False
+    for event in record.events:
+        match event:
+            case JobStarted(member=name) if name == member and event.at <= at:
+                busy = True
+            case JobEnded(member=name) if name == member and busy and event.at >= at:
+                return min(event.at, latest)
+            case JobEnded(member=name) | AgentBegan(member=name) if name == member:
+                busy = False
+            case _:
+                pass
+    return latest if busy else at
 
 
 def _acts(record: Record, member: str, since: float, until: float) -> bool:
