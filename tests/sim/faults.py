@@ -93,8 +93,8 @@ class Injector:
             "drift clock": lambda: node.clock.run_at(1 + DRIFT if act.number > 10 else 1 - DRIFT),
             "cut short": lambda: setattr(self._world, "effects_left", int(act.number)),
             "late fence": lambda: self._span(node.fence, "late", lasts, 0.25, 0.0),
-            "switchover": lambda: self._intend(Intent(self._leader(), node.name)),
-            "scheduled switchover": lambda: self._schedule(node, act.number),
+            "switchover": lambda: self._switch(node),
+            "scheduled switchover": lambda: self._switch(node, self._wall(act.number)),
             "failover": lambda: self._intend(Intent(None, node.name)),
             "pause": lambda: self._pause(lasts),
             "restart": lambda: self._order(node, RestartOrder(self._next())),
@@ -245,16 +245,17 @@ class Injector:
     def _leader(self) -> str | None:
         return self._admin.read(budget=SOON).leader_name
 
-    def _intend(self, intent: Intent) -> bool:
-        if intent.leader == intent.candidate:
-            return False
+    def _intend(self, intent: Intent) -> None:
         self._admin.write_intent(intent, budget=SOON)
         self._world.keep_leases()
-        return True
 
-    def _schedule(self, node: Node, after: float) -> bool:
-        at = datetime.fromtimestamp(self._world.clock.wall() + after, UTC)
-        return self._intend(Intent(self._leader(), node.name, at))
+    def _switch(self, node: Node, at: datetime | None = None) -> None:
+        """To the member that is struck; where that one leads, to whoever is fit."""
+        leader = self._leader()
+        self._intend(Intent(leader, node.name if node.name != leader else None, at))
+
+    def _wall(self, after: float) -> datetime:
+        return datetime.fromtimestamp(self._world.clock.wall() + after, UTC)
 
     def _configure(self, **changes: object) -> None:
         config = self._admin.read(budget=SOON).config or {}

@@ -3,7 +3,7 @@
 import pytest
 
 from pgctl.units import Seconds
-from tests.sim.generators import LEADER, Act, Plan
+from tests.sim.generators import LEADER, NAMES, Act, Plan
 from tests.sim.history import run
 from tests.sim.host_clock import DRIFT, HostClock
 from tests.sim.modes import FAULTS, ORDERS
@@ -40,6 +40,16 @@ def test_a_full_disk_ends_the_server_and_keeps_it_from_coming_back() -> None:
     story = told(Act(10.0, "full disk", LEADER, 8.0))
     assert any("takes no more writes (a full disk)" in line for line in story)
     assert any("No space left on device" in line for line in story)
+
+
+@pytest.mark.sim
+@pytest.mark.parametrize("kind", ["switchover", "scheduled switchover"])
+@pytest.mark.parametrize("member", [LEADER, *NAMES])
+def test_a_switchover_moves_the_lead_whoever_is_struck(kind: str, member: str) -> None:
+    """The member that leads is not its own candidate: the order then names nobody."""
+    holders = [line.split()[-1] for line in told(Act(10.0, kind, member)) if "leader key: " in line]
+    first, nobody, second = holders
+    assert nobody == "nobody" and second != first and member in {LEADER, first, second}
 
 
 @pytest.mark.sim
