@@ -198,7 +198,8 @@ def _reasons(case: _Case) -> str:
 def _unfit(case: _Case, member: Member) -> str:
     """Why a candidate is not healthy; empty when it is. Lag and timeline count where the leader will look at them.
 
-    And where the answer is live: an older one is no ground to refuse, for the leader sees how far its standbys are.
+    And where the answer is live: an older one is no ground to refuse, for the leader sees how far its standbys are. Where
+    nobody leads, nobody comes to another timeline meanwhile.
     """
     answer = case.asked.get(member.name) if case.asked is not None else None
     if (answer.tags if answer else member.tags).nofailover:
@@ -209,7 +210,7 @@ def _unfit(case: _Case, member: Member) -> str:
         return f"does not answer ({answer.problem})" if answer and answer.problem else "does not answer"
     if answer.watchdog_failed:
         return "has no working watchdog, which it requires"
-    if not answer.live:
+    if not answer.live and case.cluster.leader_name:
         return ""
     behind = case.cluster.status.optime - answer.lsn if answer.lsn else 0
     if case.intent.switchover and behind > case.cluster.settings.maximum_lag_on_failover:

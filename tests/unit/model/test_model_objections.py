@@ -127,6 +127,14 @@ def test_a_position_of_an_earlier_look_is_no_ground_to_refuse() -> None:
     assert objections.objections(cluster, Intent("a", "b"), now=NOW, asked=old) == ()
 
 
+def test_without_a_leader_the_timeline_of_an_earlier_look_counts() -> None:
+    history = History((HistoryLine(2, Lsn(5), "r"),), True)
+    cluster = replace(THREE, leader=None, settings=Settings(check_timeline=True), history=history)
+    old = {"b": Answered(live=False, timeline=2)}
+    assert objections.objections(cluster, Intent(None, "b"), now=NOW, asked=old)[0].hint == (
+        "b is on timeline 2, and the cluster on 3.")
+
+
 def test_a_failover_may_lose_what_the_candidate_misses() -> None:
     assert objections.objections(THREE, Intent(None, "b"), now=NOW, asked={"b": Answered(lsn=Lsn(1))}) == ()
 
