@@ -173,7 +173,7 @@ def explain(notice: Notice, now: Instant) -> dict[str, object]:
         "leaderless_s": None if waited is None else round(max(0.0, now - waited), 3),
         "cut": view.cut,
         "server": str(view.server.phase),
-        "problem": view.server.problem,
+        "problem": report.problem(view),
         "last_failure": decision.memory.last_failure if decision else "",
         "timeline": view.server.timeline,
         "pause": view.settings.pause,

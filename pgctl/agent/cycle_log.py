@@ -3,6 +3,7 @@
 import logging
 import re
 
+from pgctl.agent.core import report
 from pgctl.agent.core.effects import Answer
 from pgctl.agent.core.view import Decision, View
 from pgctl.model import lsn as lsns
@@ -38,13 +39,14 @@ def line(view: View, decision: Decision, lease_left: float, cut_short: Answer | 
     text = f"{decision.rule} {decision.sentence}"
     if decision.reason:
         text += f": {decision.reason}"
+    problem = report.problem(view)
     found = {
         "lsn": lsns.show(view.server.lsn) if view.server.lsn is not None else "",
         "timeline": view.server.timeline or "",
         "lease": show_seconds(lease_left) if view.lease.held else "",
         "job": view.job.job.name if view.job is not None and not view.job.ended else "",
         "cut": view.cut,
-        "problem": "" if view.server.problem in decision.reason else view.server.problem,
+        "problem": "" if problem in decision.reason else problem,
         "ended": f"{cut_short.outcome} ({cut_short.reason})" if cut_short is not None else "",
     }
     values = " ".join(f"{name}={value}" for name, value in found.items() if value)

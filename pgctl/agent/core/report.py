@@ -45,6 +45,12 @@ def running_job(view: View) -> Job | None:
     return view.job.job if view.job is not None and not view.job.ended else None
 
 
+def problem(view: View) -> str:
+    """What is wrong with my server; nothing while its data directory is being made: it is not whole then, as it must be."""
+    making = isinstance(running_job(view), Bootstrap | Clone | Rebuild | Rewind)
+    return "" if making and not view.server.running else view.server.problem
+
+
 def state(view: View) -> State:
     """The state text of my member key."""
     job = running_job(view)

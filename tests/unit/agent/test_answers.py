@@ -213,6 +213,12 @@ def test_explain_tells_the_rule_and_what_was_passed_over() -> None:
     assert (found["since_s"], found["lease_left_s"]) == (1.0, 0.0)
 
 
+def test_explain_does_not_find_fault_with_a_data_directory_that_is_being_made() -> None:
+    half = ServerState(Phase.UNREADABLE, problem="pg_control is missing")
+    assert body(notice(half, cluster(), job=Clone()), "/explain")["problem"] == ""
+    assert body(notice(half, cluster()), "/explain")["problem"] == "pg_control is missing"
+
+
 def test_explain_before_the_first_cycle() -> None:
     found = body(Board("prod", host(), Instant(0), Wall(0)).read(), "/explain")
     assert (found["rule"], found["sentence"], found["job"]) == (None, "no cycle has ended yet", None)
