@@ -90,10 +90,10 @@ def cycle(start: CycleStart) -> Cycle:
     decision = decide.decide(view)
     for done, effect in enumerate(decision.effects):
         answer: Answer = yield from ask(effect)
+        if isinstance(effect, WriteSync):
+            decision = replace(decision, memory=sync_upkeep.tried(decision.memory, effect.revision, answer))
         if answer.outcome is not Outcome.APPLIED:
             return CycleResult(view, _unsure(view, decision), answer, done)
-        if isinstance(effect, WriteSync):
-            decision = replace(decision, memory=sync_upkeep.settled(decision.memory, answer.revision))
     return CycleResult(view, decision, None, len(decision.effects))
 
 

@@ -6,7 +6,7 @@ Also prints the tables for people (`pgctl-agent rules`); `docs/rules` shows them
 from collections.abc import Callable
 from dataclasses import replace
 
-from pgctl.agent.core import record, sync_upkeep, table
+from pgctl.agent.core import record, table
 from pgctl.agent.core.effects import Answer, Request, StartJob, WriteConf
 from pgctl.agent.core.rules.tables import TABLES
 from pgctl.agent.core.situation import MEANING, situation
@@ -31,8 +31,7 @@ def decide(view: View) -> Decision:
         wait = min(wait, LOOK_AFTER_CONF)
     if any(isinstance(effect, StartJob) for effect in plan.effects):
         wait = min(wait, SHOW_DEED)
-    memory = sync_upkeep.tried(plan.memory or view.memory, plan.effects)
-    memory = replace(memory, last_rule=row.id)
+    memory = replace(plan.memory or view.memory, last_rule=row.id)
     memory = record.begin(view, memory, row.id, plan.effects, plan.reason or row.sentence)
     return Decision(
         rule=row.id,

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from pgctl.agent.core import sync, sync_candidates
-from pgctl.agent.core.effects import Answer, Request, StirStandbys, WriteSync
+from pgctl.agent.core.effects import Answer, Outcome, StirStandbys, WriteSync
 from pgctl.agent.core.memory import Memory
 from pgctl.agent.core.sync import Confirming, Published, Standing
 from pgctl.agent.core.view import View
@@ -78,18 +78,13 @@ def _step(view: View, running: str, revision: Revision) -> Keeping:
     return Keeping(names, None, now.published != goal.published or names != running, said, alarm)
 
 
-def tried(memory: Memory, effects: tuple[Request[Answer], ...]) -> Memory:
-    """With the revision that `/sync` is written upon, whatever comes of it."""
-    upon = tuple(effect.revision for effect in effects if isinstance(effect, WriteSync))
-    return replace(memory, sync_tried=(*memory.sync_tried, *upon)[-TRIED:]) if upon else memory
-
-
-def settled(memory: Memory, revision: Revision) -> Memory:
-    """After a write of `/sync` that was applied: what it made is the newest.
+def tried(memory: Memory, upon: Revision, answer: Answer) -> Memory:
+    """With the revision that `/sync` was written upon, whatever came of it; but what a write made is the newest.
 
     Kubernetes keeps the revision of what is written over with the same words; it would be doubted for ever.
     """
-    return replace(memory, sync_tried=tuple(each for each in memory.sync_tried if each != revision))
+    made = answer.revision if answer.outcome is Outcome.APPLIED else None
+    return replace(memory, sync_tried=tuple(each for each in (*memory.sync_tried, upon)[-TRIED:] if each != made))
 
 
 def stir(view: View, memory: Memory) -> tuple[tuple[StirStandbys, ...], Memory]:
