@@ -22,8 +22,8 @@ import sys
 import threading
 from dataclasses import dataclass
 
-from pgctl.agent import fence_process
-from pgctl.agent.fence_process import LOCK, RECORD, SECOND, SIZE, Record
+from pgctl.agent import fence_aim, fence_process, fence_record
+from pgctl.agent.fence_record import LOCK, RECORD, SECOND, SIZE, Record
 from pgctl.errors import ServerError
 from pgctl.units import Instant, Seconds
 
@@ -47,7 +47,7 @@ class Fence:
         self._run_dir = run_dir
         self._data_dir = data_dir
         self._lock = threading.Lock()
-        self._boot = fence_process.boot_id()
+        self._boot = fence_record.boot_id()
         self._child = 0
         self._file = -1
         self._record = Record()
@@ -60,9 +60,9 @@ class Fence:
                 if self._file < 0:
                     self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
                     os.posix_fallocate(self._file, 0, SIZE)
-                self._record = fence_process.read_record(self._file, self._boot) or Record()
+                self._record = fence_record.read_record(self._file, self._boot) or Record()
                 self._record.agent_pid = os.getpid()
-                self._record.agent_started = fence_process.started(os.getpid())
+                self._record.agent_started = fence_aim.started(os.getpid())
                 self._tick()
             except OSError as error:
                 raise ServerError(f"could not prepare the fence's record {path}", detail=error.strerror or "",
@@ -83,9 +83,9 @@ class Fence:
         self._reap()
         if self._file < 0:
             return False
-        instant, pid, directory = fence_process.read_mark(self._file)
-        fresh = fence_process.now_ns() - instant < _STALE
-        return fresh and directory == fence_process.checksum(self._data_dir) and fence_process.started(pid) != 0
+        instant, pid, directory = fence_record.read_mark(self._file)
+        fresh = fence_record.now_ns() - instant < _STALE
+        return fresh and directory == fence_record.checksum(self._data_dir) and fence_aim.started(pid) != 0
 
     @property
     def armed(self) -> bool:
@@ -117,7 +117,7 @@ class Fence:
             self._tick()
 
     def _tick(self) -> None:
-        self._record.alive = fence_process.now_ns()
+        self._record.alive = fence_record.now_ns()
         self._write()
 
     def _write(self) -> None:
@@ -140,11 +140,11 @@ class Fence:
 
     def _end_stuck(self) -> None:
         """Kills a fence that holds the lock and guards nothing, or another directory."""
-        _, pid, _ = fence_process.read_mark(self._file)
-        begun = fence_process.started(pid)
+        _, pid, _ = fence_record.read_mark(self._file)
+        begun = fence_aim.started(pid)
         if begun and _is_fence(pid, self._run_dir):
-            fence_process.send(pid, fence_process.SIGKILL, begun)
-            fence_process.wait_gone(pid, 2 * SECOND)
+            fence_aim.send(pid, fence_aim.SIGKILL, begun)
+            fence_aim.wait_gone(pid, 2 * SECOND)
         self._reap()
 
     def _spawn(self) -> None:

@@ -30,84 +30,35 @@ a second.
   gone, when it has nothing left to kill and its agent is gone, or when another fence took the lock's place.
 * SIGINT, SIGHUP and SIGTERM are ignored: a closed terminal or a stopped service unit must not lift the fence.
 
-Runs by path, as the user of the server: `python -I -S fence_process.py RUN_DIR DATA_DIR`. Imports nothing of ours and
-little of anyone's, for it is to take few megabytes (so it knows signals by number and has no dataclasses).
+Runs by path, as the user of the server: `python -I -S fence_process.py RUN_DIR DATA_DIR`. Imports nothing of ours but
+`fence_record` and `fence_aim`, which import nothing of ours, and little of anyone's, for it is to take few megabytes (so
+it knows signals by number and has no dataclasses).
 """
 
 import _signal  # type: ignore[import-not-found]  # the signal module costs a megabyte for its enums
-import binascii
 import fcntl
 import os
 import select
-import struct
 import sys
-import time
 
-RECORD, LOCK, WATCHDOG = "fence", "fence.lock", "watchdog"
-MARK_AT, SIZE = 512, 1024
-SECOND = 10**9
+if __name__ == "__main__":  # run by its path: our packages are found last, so that they hide nothing of the library's
+    sys.path.append(__file__.rpartition("/pgctl/")[0])
+
+from pgctl.agent.fence_aim import SIGINT, SIGKILL, SIGQUIT, SIGSTOP, family, link, postmaster, say, send, started, wait_gone
+from pgctl.agent.fence_record import (
+    LOCK,
+    RECORD,
+    SECOND,
+    WATCHDOG,
+    Record,
+    boot_id,
+    now_ns,
+    read_record,
+    write_mark,
+)
+
 LONGEST_LOOK = SECOND
 NOTHING, ASK, KILL, END = range(4)
-SIGINT, SIGQUIT, SIGKILL, SIGSTOP = 2, 3, 9, 19
-
-_MAGIC = b"pgfence1"
-_RECORD = struct.Struct("<8s16sQBqqqqQI")
-_MARK = struct.Struct("<8sqQII")
-
-
-class Record:
-    """What the agent says. Instants and durations in nanoseconds of CLOCK_BOOTTIME; `agent_started` in kernel ticks."""
-
-    __slots__ = ("agent_pid", "agent_started", "alive", "armed", "deadline", "margin", "sequence")
-
-    def __init__(self, sequence: int = 0, armed: bool = False, deadline: int = 0, margin: int = 0, alive: int = 0,
-                 agent_pid: int = 0, agent_started: int = 0) -> None:
-        self.sequence, self.armed, self.deadline, self.margin = sequence, armed, deadline, margin
-        self.alive, self.agent_pid, self.agent_started = alive, agent_pid, agent_started
-
-    def pack(self, boot: bytes) -> bytes:
-        body = _RECORD.pack(_MAGIC, boot, self.sequence, self.armed, self.deadline, self.margin, self.alive,
-                            self.agent_pid, self.agent_started, 0)[:-4]
-        return body + struct.pack("<I", binascii.crc32(body))
-
-
-def read_record(file: int, boot: bytes) -> Record | None:
-    """The record in an open file; None when it is torn, blank, or of another boot."""
-    data = os.pread(file, _RECORD.size, 0)
-    if len(data) < _RECORD.size or data[:8] != _MAGIC or data[8:24] != boot:
-        return None
-    if struct.unpack("<I", data[-4:])[0] != binascii.crc32(data[:-4]):
-        return None
-    _, _, sequence, armed, deadline, margin, alive, pid, started, _ = _RECORD.unpack(data)
-    return Record(sequence, bool(armed), deadline, margin, alive, pid, started)
-
-
-def write_mark(file: int, now: int, data_dir: str) -> None:
-    """The fence's own sign of life, beside the record."""
-    body = _MARK.pack(_MAGIC, now, os.getpid(), checksum(data_dir), 0)[:-4]
-    os.pwrite(file, body + struct.pack("<I", binascii.crc32(body)), MARK_AT)
-
-
-def read_mark(file: int) -> tuple[int, int, int]:
-    """(instant, pid, checksum of the data directory's name) of the fence's last sign of life; zeros without one."""
-    data = os.pread(file, _MARK.size, MARK_AT)
-    if len(data) < _MARK.size or struct.unpack("<I", data[-4:])[0] != binascii.crc32(data[:-4]):
-        return 0, 0, 0
-    _, instant, pid, directory, _ = _MARK.unpack(data)
-    return instant, pid, directory
-
-
-def boot_id() -> bytes:
-    """16 bytes that differ after each boot; zeros where the kernel does not tell."""
-    try:
-        with open("/proc/sys/kernel/random/boot_id", "rb") as file:
-            return bytes.fromhex(file.read().decode().strip().replace("-", ""))[:16]
-    except (OSError, ValueError):
-        return bytes(16)
-
-
-def now_ns() -> int:
-    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
 # --- deciding ---------------------------------------------------------------------------------------------------------
@@ -134,107 +85,6 @@ def frozen(record: Record) -> bool:
     return record.alive < record.deadline - record.margin
 
 
-# --- processes --------------------------------------------------------------------------------------------------------
-
-
-def started(pid: int) -> int:
-    """When a process started, in kernel ticks since boot; 0 when there is none."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()
-        return 0 if fields[0] in (b"Z", b"X") else int(fields[19])
-    except (OSError, IndexError, ValueError):
-        return 0
-
-
-def _parent(pid: int) -> int:
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            return int(file.read().rpartition(b")")[2].split()[1])
-    except (OSError, IndexError, ValueError):
-        return 0
-
-
-def _link(pid: int, name: str) -> str:
-    try:
-        return os.readlink(f"/proc/{pid}/{name}").removesuffix(" (deleted)")
-    except OSError:
-        return ""
-
-
-def postmaster(data_dir: str) -> int:
-    """The pid in `postmaster.pid`, if it is alive and works in that directory; else 0."""
-    try:
-        with open(f"{data_dir}/postmaster.pid", "rb") as file:
-            pid = abs(int(file.readline()))
-    except (OSError, ValueError):
-        return 0
-    return pid if pid > 1 and started(pid) and _link(pid, "cwd") == os.path.realpath(data_dir) else 0
-
-
-def family(data_dir: str, parent: int, program: str) -> list[int]:
-    """All processes of the server but the postmaster: its children, and orphans that work in the data directory."""
-    home = os.path.realpath(data_dir)
-    found = []
-    for name in os.listdir("/proc"):
-        pid = int(name) if name.isdigit() else 0
-        if pid in (0, parent, os.getpid()) or not started(pid):
-            continue
-        own = parent and _parent(pid) == parent
-        if own or (_link(pid, "cwd") == home and _is_server(_link(pid, "exe"), program)):
-            found.append(pid)
-    return found
-
-
-def _is_server(exe: str, program: str) -> bool:
-    return exe == program if program else os.path.basename(exe) in ("postgres", "postmaster")
-
-
-def checksum(data_dir: str) -> int:
-    """Stands for the data directory in the mark."""
-    return binascii.crc32(data_dir.encode())
-
-
-def send(pid: int, number: int, start: int = 0) -> bool:
-    """Signals a process; with `start` only if it started then. False when it is gone or may not be signalled."""
-    try:
-        handle = os.pidfd_open(pid)
-    except OSError:
-        return False
-    try:
-        if start and started(pid) != start:
-            return False
-        _signal.pidfd_send_signal(handle, number)
-        return True
-    except OSError as error:
-        say(f"could not send signal {number} to process {pid}: {error.strerror}")
-        return False
-    finally:
-        os.close(handle)
-
-
-def wait_gone(pid: int, longest: int) -> bool:
-    """Waits until a process has ended, at most `longest` nanoseconds."""
-    try:
-        handle = os.pidfd_open(pid)
-    except OSError:
-        return True
-    waiter = select.poll()
-    waiter.register(handle, select.POLLIN)
-    ended = bool(waiter.poll(max(0, longest) // 10**6))
-    os.close(handle)
-    return ended
-
-
-def say(text: str) -> None:
-    """One line to standard error, which is the log; a full disk does not matter."""
-    try:
-        stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
-        os.write(2, f"{stamp} UTC fence[{os.getpid()}] {text}\n".encode())
-    except OSError:
-        pass
-
-
 # --- acting -----------------------------------------------------------------------------------------------------------
 
 
@@ -252,7 +102,7 @@ class Fence:
         """Does what is due. Nothing here waits longer than a sixth of the margin."""
         server = postmaster(self.data_dir)
         if server:
-            self.program = _link(server, "exe") or self.program
+            self.program = link(server, "exe") or self.program
         if record.deadline != self.deadline or not record.armed:
             self.deadline, self.stage, self.clean = record.deadline, NOTHING, False
         stage = due(record, now)

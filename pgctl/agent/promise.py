@@ -20,7 +20,7 @@ import threading
 from collections.abc import Callable
 from typing import Protocol
 
-from pgctl.agent.fence_process import SECOND, boot_id
+from pgctl.agent.fence_record import SECOND, boot_id
 from pgctl.agent.lease import LeaseCell
 from pgctl.errors import ServerError
 from pgctl.model.failsafe import Ping, Promise

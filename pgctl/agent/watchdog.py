@@ -29,7 +29,7 @@ import threading
 from contextlib import suppress
 from typing import Protocol
 
-from pgctl.agent.fence_process import WATCHDOG
+from pgctl.agent.fence_record import WATCHDOG
 from pgctl.agent.watchdog_file import FileDevice
 from pgctl.agent.watchdog_linux import LinuxDevice
 from pgctl.clock import Clock

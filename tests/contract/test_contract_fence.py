@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pgctl.agent import fence_process
+from pgctl.agent import fence_aim, fence_record
 from pgctl.agent.fence import Fence
 from pgctl.errors import ServerError
 from pgctl.model.server import Phase
@@ -42,7 +42,7 @@ def fence(primary: Member, tmp_path: Path) -> Iterator[Fence]:
     ended.set()
     alive.join()
     with open(run_dir / "fence", "rb") as file:
-        pid = fence_process.read_mark(file.fileno())[1]
+        pid = fence_record.read_mark(file.fileno())[1]
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
 
@@ -54,13 +54,13 @@ def _show_life(fence: Fence, ended: threading.Event) -> None:
 
 
 def postmaster(primary: Member) -> int:
-    return fence_process.postmaster(primary.section.data_dir)
+    return fence_aim.postmaster(primary.section.data_dir)
 
 
 def family(primary: Member) -> list[int]:
     """All processes of the server, orphans too."""
     parent = postmaster(primary)
-    return [pid for pid in (parent, *fence_process.family(primary.section.data_dir, parent, "")) if pid]
+    return [pid for pid in (parent, *fence_aim.family(primary.section.data_dir, parent, "")) if pid]
 
 
 def wait_until(instant: Instant) -> None:

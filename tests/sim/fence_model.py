@@ -6,7 +6,8 @@ It goes on when its agent does not. One that does not look for five seconds coun
 from typing import Any
 
 from pgctl.agent import fence_process
-from pgctl.agent.fence_process import ASK, END, KILL, NOTHING, SECOND, Record
+from pgctl.agent.fence_process import ASK, END, KILL, NOTHING
+from pgctl.agent.fence_record import SECOND, Record
 
 STALE = 5.0
 

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from pgctl.agent import fence_process
+from pgctl.agent import fence_aim, fence_process, fence_record
 from pgctl.agent.fence import Fence
-from pgctl.agent.fence_process import ASK, END, KILL, NOTHING, SECOND, Record
+from pgctl.agent.fence_process import ASK, END, KILL, NOTHING
+from pgctl.agent.fence_record import SECOND, Record
 from pgctl.units import Instant, Seconds
 
 POSTMASTER = """
@@ -83,7 +84,7 @@ class Stand:
 
     def fence_pid(self) -> int:
         with open(self.run / "fence", "rb") as file:
-            return fence_process.read_mark(file.fileno())[1]
+            return fence_record.read_mark(file.fileno())[1]
 
 
 @pytest.fixture
@@ -93,11 +94,11 @@ def stand(tmp_path: Path) -> Iterator[Stand]:
     for process in stand.started:
         process.kill()
         process.wait()
-    if (stand.data / "child").exists() and fence_process.started(stand.child):
+    if (stand.data / "child").exists() and fence_aim.started(stand.child):
         os.kill(stand.child, signal.SIGKILL)
-    if (stand.run / "fence").exists() and fence_process.started(stand.fence_pid()):
+    if (stand.run / "fence").exists() and fence_aim.started(stand.fence_pid()):
         os.kill(stand.fence_pid(), signal.SIGKILL)
-    while eventually(lambda: fence_process.started(stand.fence_pid()) == 0) and reaped():
+    while eventually(lambda: fence_aim.started(stand.fence_pid()) == 0) and reaped():
         pass
 
 
@@ -129,7 +130,7 @@ def test_a_record_survives_packing_and_a_torn_or_foreign_one_is_refused(tmp_path
     def read(data: bytes, booted: bytes = boot) -> Record | None:
         path.write_bytes(data)
         with open(path, "rb") as file:
-            return fence_process.read_record(file.fileno(), booted)
+            return fence_record.read_record(file.fileno(), booted)
 
     again = read(packed)
     assert again is not None and again.pack(boot) == packed
@@ -170,7 +171,7 @@ def test_one_that_does_not_obey_is_dead_with_all_its_children_at_the_deadline(st
     deadline = soon(2.5)
     fence.arm(deadline, Seconds(1.0))
     assert eventually(lambda: server.poll() is not None)
-    assert eventually(lambda: fence_process.started(stand.child) == 0)
+    assert eventually(lambda: fence_aim.started(stand.child) == 0)
     assert soon(0) < deadline
     assert stand.got == "2 3 "
 
@@ -185,8 +186,8 @@ def test_orphans_of_a_killed_postmaster_are_found_and_killed(stand: Stand) -> No
     time.sleep(1.1)  # the fence looks once a second: it has seen which program the server is
     server.kill()
     server.wait()
-    assert fence_process.started(stand.child)
-    assert eventually(lambda: fence_process.started(stand.child) == 0)
+    assert fence_aim.started(stand.child)
+    assert eventually(lambda: fence_aim.started(stand.child) == 0)
     assert soon(0) < deadline + 0.1
 
 
@@ -273,10 +274,10 @@ def test_a_killed_agent_leaves_a_fence_that_acts_and_then_ends(stand: Stand) -> 
     agent.tell("arm 2.5")
     agent.end()
     fence = stand.fence_pid()
-    assert fence_process.started(fence)
+    assert fence_aim.started(fence)
     assert server.poll() is None
     assert eventually(lambda: server.poll() is not None)
-    assert eventually(lambda: fence_process.started(fence) == 0)
+    assert eventually(lambda: fence_aim.started(fence) == 0)
 
 
 def test_an_agent_that_comes_back_in_time_adopts_fence_and_deadline(stand: Stand) -> None:
@@ -288,11 +289,11 @@ def test_an_agent_that_comes_back_in_time_adopts_fence_and_deadline(stand: Stand
     second = Agent(stand)
     assert second.armed
     second.tell("arm 4")
-    assert stand.fence_pid() == fence and fence_process.started(fence)
+    assert stand.fence_pid() == fence and fence_aim.started(fence)
     assert server.poll() is None
     second.tell("disarm")
     second.end()
-    assert eventually(lambda: fence_process.started(fence) == 0)
+    assert eventually(lambda: fence_aim.started(fence) == 0)
     assert server.poll() is None
 
 
@@ -321,7 +322,7 @@ def test_a_killed_or_frozen_fence_is_seen_and_replaced(stand: Stand) -> None:
     assert eventually(lambda: not fence.alive(), within=10)
     fence.start()
     assert stand.fence_pid() not in (first, second) and fence.alive()
-    assert fence_process.started(second) == 0
+    assert fence_aim.started(second) == 0
 
 
 def test_the_signals_of_a_terminal_do_not_lift_it(stand: Stand) -> None:
@@ -332,6 +333,15 @@ def test_the_signals_of_a_terminal_do_not_lift_it(stand: Stand) -> None:
     time.sleep(0.3)
     assert fence.alive()
     assert os.getsid(stand.fence_pid()) != os.getsid(0)
+
+
+def test_it_is_built_on_two_rooms_that_stand_alone() -> None:
+    """Whatever else it imported could keep it from starting, or make it large."""
+    root = str(Path(fence_process.__file__).parents[2])
+    code = f"import sys; sys.path.append({root!r}); import pgctl.agent.fence_process; print(*sys.modules)"
+    told = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True, timeout=30)
+    assert sorted(name for name in told.stdout.split() if name.startswith("pgctl")) == [
+        "pgctl", "pgctl.agent", "pgctl.agent.fence_aim", "pgctl.agent.fence_process", "pgctl.agent.fence_record"]
 
 
 def test_it_takes_few_megabytes(stand: Stand) -> None:
