@@ -84,6 +84,11 @@ class Server:
         return self.phase is Phase.STANDBY
 
     @property
+    def recovers(self) -> bool:
+        """Whether standby.signal is there: until a promotion takes it away."""
+        return self.control in ("in archive recovery", "shut down in recovery")
+
+    @property
     def running(self) -> bool:
         return self.phase in (Phase.PRIMARY, Phase.STANDBY, Phase.STARTING, Phase.STOPPING)
 
@@ -106,17 +111,19 @@ class Server:
 
     def look(self, senders: tuple[WalSender, ...] = ()) -> ServerState:
         """What a probe finds."""
-        at = position(self.flushed)
-        if self.hung and self.running:
-            return ServerState(Phase.HUNG, postmaster=Postmaster(1, self.starts), system_identifier=self.identifier)
+        if (self.hung and self.running) or self.phase in (Phase.STARTING, Phase.STOPPING):
+            return ServerState(
+                Phase.HUNG if self.hung else self.phase,
+                postmaster=Postmaster(1, self.starts),
+                control=self._pg_control(),
+                version=150000,
+                system_identifier=self.identifier,
+                standby_signal=self.recovers,
+            )
         if self.phase is Phase.DOWN:
-            primary = self.control in ("in production", "shutting down", "shut down")
-            line = self.control_timeline if primary else self.timeline
-            control = ControlData(self.control, self.identifier or "", at, line, minimum_recovery_lsn=at,
-                                  minimum_recovery_timeline=self.timeline)  # fmt: skip
-            return ServerState(self.phase, control=control, version=150000, system_identifier=self.identifier,
-                               can_rewind=True)  # fmt: skip
-        up, standby = self.phase in (Phase.PRIMARY, Phase.STANDBY), self.standby
+            return ServerState(self.phase, control=self._pg_control(), version=150000, system_identifier=self.identifier,
+                               can_rewind=True, standby_signal=self.recovers)  # fmt: skip
+        at, up, standby = position(self.flushed), self.phase in (Phase.PRIMARY, Phase.STANDBY), self.standby
         return ServerState(
             self.phase,
             postmaster=Postmaster(1, self.starts) if self.running else None,
@@ -137,6 +144,15 @@ class Server:
             can_rewind=True,
             standby_signal=standby,
         )
+
+    def _pg_control(self) -> ControlData:
+        """What pg_controldata tells, whatever the server does; the last state is written when a stop has ended."""
+        at, state = position(self.flushed), self.control
+        if self.phase is Phase.STOPPING:
+            state = "in archive recovery" if self.recovers else "shutting down"
+        line = self.timeline if self.recovers else self.control_timeline
+        return ControlData(state, self.identifier or "", at, line, minimum_recovery_lsn=at,
+                           minimum_recovery_timeline=self.timeline)  # fmt: skip
 
     # --- verbs: each leaves the server in one phase ---
 

@@ -79,7 +79,8 @@ def role(view: View) -> Role:
     leads = view.cluster is not None and view.cluster.leader_name == view.me
     if leads and remote.section(view) is not None and not divergence.was_primary(control):
         return Role.STANDBY_LEADER
-    if phase is not Phase.STANDBY and leads and (control is None or divergence.was_primary(control)):
+    unread = control is None and not view.server.standby_signal
+    if phase is not Phase.STANDBY and leads and (unread or divergence.was_primary(control)):
         return Role.PRIMARY
     return Role.DEMOTED if divergence.was_primary(control) else Role.REPLICA
 

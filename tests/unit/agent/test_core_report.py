@@ -1,4 +1,4 @@
-"""What a member says of the checkpoint after its promotion, which pg_rewind elsewhere waits for."""
+"""What a member says of its role, and of the checkpoint after its promotion, which pg_rewind elsewhere waits for."""
 
 from dataclasses import replace
 
@@ -7,11 +7,14 @@ import pytest
 from pgctl.agent.core import report
 from pgctl.agent.core.memory import Memory
 from pgctl.agent.core.view import Host, View
-from pgctl.model.member import MemberName
-from pgctl.model.server import Phase, ServerState
+from pgctl.model.cluster import Cluster, Leader, Revision
+from pgctl.model.lsn import Lsn
+from pgctl.model.member import MemberName, Role
+from pgctl.model.server import ControlData, Phase, ServerState
 from pgctl.units import Instant, Wall
 
 HOST = Host(MemberName("a"), "", "", "")
+LED = Cluster("c", Leader(MemberName("a"), Revision(1)))
 
 
 @pytest.mark.parametrize(
@@ -37,3 +40,24 @@ def test_a_server_that_hangs_has_not_got_any_further(said: bool) -> None:
     before = replace(report.member(View(Instant(1), Wall(1), HOST, ServerState(Phase.PRIMARY))), checkpoint_pending=said)
     view = View(Instant(1000), Wall(1000), HOST, ServerState(Phase.HUNG), memory=Memory(published=before))
     assert report.member(view).checkpoint_pending is said
+
+
+def control(state: str) -> ControlData:
+    return ControlData(state, "7", Lsn(1), 1)
+
+
+@pytest.mark.parametrize(
+    ("found", "signal", "role"),
+    [
+        (control("in archive recovery"), True, Role.REPLICA),
+        (control("in production"), False, Role.PRIMARY),
+        (None, True, Role.REPLICA),
+        (None, False, Role.PRIMARY),
+    ],
+)
+def test_who_holds_the_key_and_cannot_ask_the_server_says_what_its_files_tell(
+    found: ControlData | None, signal: bool, role: Role
+) -> None:
+    server = ServerState(Phase.HUNG, control=found, standby_signal=signal)
+    view = View(Instant(1000), Wall(1000), HOST, server, cluster=LED)
+    assert report.role(view) is role
