@@ -6,8 +6,10 @@ that does not answer is no vote against me: with asynchronous replication the bo
 
 Where `/sync` says who is synchronous, the law is its own (see `sync`): a winner and those it hears are one more of its
 members than `quorum` says, and it is behind none of them. That is enough: whoever is further ahead has nothing that was
-acknowledged and that I lack. So it is let go first for a moment, in which it may win, and no longer (ha.md WK25). A vote
-is a position from after the leader was gone: an older one may have been outrun. Priority mode is quorum 0.
+acknowledged and that I lack. So it is let go first for a moment, in which it may win, and no longer (ha.md WK25). The
+leader that `/sync` names has everything, and needs no votes; but it is known by its name alone, and a data directory made
+anew under that name has not: it lets a voter that holds more go first for a whole TTL (ha.md WK20). A vote is a position
+from after the leader was gone: an older one may have been outrun. Priority mode is quorum 0.
 """
 
 from pgctl.agent.core import backoff, failsafe, intents, remote
@@ -94,9 +96,11 @@ def unheard(view: View) -> tuple[str, ...]:
 
 def ahead(view: View) -> tuple[str, ...]:
     """Heard members that are fitter than me: more WAL, or as much and a higher failover_priority."""
-    since = view.memory.leaderless_since
-    if voting(view) and since is not None and view.now - since > FITTER_GRACE:
-        return ()
+    since, cluster = view.memory.leaderless_since, view.cluster
+    if cluster is not None and voting(view) and since is not None:
+        grace = view.settings.ttl if cluster.sync.leads(view.me) else FITTER_GRACE
+        if view.now - since > grace:
+            return ()
     return tuple(peer.name for peer in view.peers or () if _fitter(view, peer))
 
 
