@@ -139,8 +139,14 @@ class Agent:
         log.info("the configuration was read again  source=%s", fresh.source)
 
     def _refuse_twin(self) -> None:
-        """Raises ConfigError when an agent of this name is alive already. A store that cannot be read is no reason."""
-        name = self._configuration.agent.name
+        """Raises ConfigError when an agent of this name is alive already. A store that cannot be read is no reason.
+
+        Not asked while a promise stands that an earlier life made here: the name is this host's, and a leader that cannot
+        reach the store wants this member's answer before its lease ends.
+        """
+        name, promise = self._configuration.agent.name, self.hands.promise.read()
+        if promise is not None and promise.ping is not None and self.hands.clock.now() < promise.until:
+            return
         try:
             member = self.hands.store.read(budget=_NAME_CHECK).member(name)
             if member is None or not member.api_url:

@@ -11,8 +11,12 @@ import pytest
 import yaml
 
 from pgctl.agent import main, notify, wiring
+from pgctl.agent.promise import FileRecord
+from pgctl.clock import SystemClock
 from pgctl.config import local
 from pgctl.errors import ConfigError
+from pgctl.model.failsafe import Ping, Promise
+from pgctl.units import Instant
 from tests.unit.agent.stand_ins import eventually
 
 
@@ -124,7 +128,10 @@ def listens(file: Path) -> bool:
 
 
 def test_the_program_runs_until_it_is_told_to_end_and_refuses_a_twin(file: Path) -> None:
-    """Without data and without leave to bootstrap it waits: a whole agent that needs no PostgreSQL."""
+    """Without data and without leave to bootstrap it waits: a whole agent that needs no PostgreSQL.
+
+    A twin whose promise stands is not looked for: it may not lose time, and fails for want of the address only.
+    """
     first = spawn(file)
     try:
         assert eventually(lambda: listens(file), within=15)
@@ -136,6 +143,11 @@ def test_the_program_runs_until_it_is_told_to_end_and_refuses_a_twin(file: Path)
         twin = spawn(elsewhere(file))
         _, told = twin.communicate(timeout=20)
         assert twin.returncode == 1 and b'a member called "a" is alive already' in told
+        promised = Promise(Instant(SystemClock().now() + 60), Ping("b", "", ""))
+        FileRecord(str(file.parent / "run-elsewhere" / "prod-a")).save(promised)
+        comes_back = spawn(elsewhere(file))
+        _, told = comes_back.communicate(timeout=20)
+        assert comes_back.returncode == 1 and b"alive already" not in told and b"Another program listens there" in told
         first.send_signal(signal.SIGHUP)
         first.send_signal(signal.SIGTERM)
         _, told = first.communicate(timeout=20)
