@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.contract import services, services_kubernetes
@@ -22,6 +23,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure() -> None:
+    _examples(os.environ.get("PGCTL_LAWS", ""))
+    _use_postgresql()
+
+
+def _examples(more: str) -> None:
+    """Each run tries laws with the same examples, so that a failure is the change's; PGCTL_LAWS=9000: so many others."""
+    hypothesis.settings.register_profile("house", deadline=None, max_examples=int(more or 300), derandomize=not more)
+    hypothesis.settings.load_profile("house")
+
+
+def _use_postgresql() -> None:
     """PGCTL_PG_BINDIR names the one PostgreSQL to test with. First in PATH, so that what tests start finds it too."""
     if named := os.environ.get("PGCTL_PG_BINDIR"):
         if not os.access(Path(named, "postgres"), os.X_OK):

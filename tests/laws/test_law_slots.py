@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pgctl.agent.core import logical_slots, slot_plan, slots
@@ -13,7 +13,6 @@ from pgctl.model.member import slot_name
 from pgctl.model.server import Phase, Slot
 from tests.laws.views import lsns, views
 
-MANY = settings(max_examples=300, deadline=None)
 NAMES = ("a", "b", "c", "gone", "feed", "spare", "stray")
 FEED = {"type": "logical", "database": "app", "plugin": "pgoutput"}
 
@@ -73,7 +72,6 @@ def matched(view: View, slot: Slot) -> bool:
     return False
 
 
-@MANY
 @given(slot_views(), st.booleans())
 def test_what_must_stay_is_in_no_plan(view: View, leading: bool) -> None:
     """INV29, WK55: nothing in pause, in use, passing, or matched by ignore_slots; and no server's own failover slot."""
@@ -88,7 +86,6 @@ def test_what_must_stay_is_in_no_plan(view: View, leading: bool) -> None:
         assert want.name not in have or want.name in plan.drop
 
 
-@MANY
 @given(slot_views(), st.booleans())
 def test_a_wanted_slot_that_is_sound_is_never_dropped(view: View, leading: bool) -> None:
     """Only one that is another, is lost, or is frozen goes, and then it is made again at once, where that is possible."""
@@ -104,7 +101,6 @@ def test_a_wanted_slot_that_is_sound_is_never_dropped(view: View, leading: bool)
             assert slot.name in again or want[slot.name].type == "logical"
 
 
-@MANY
 @given(slot_views(), st.booleans())
 def test_a_slot_is_moved_forward_and_not_past_what_the_server_has(view: View, leading: bool) -> None:
     """INV30: a standby's not past its own replay."""
@@ -115,7 +111,6 @@ def test_a_slot_is_moved_forward_and_not_past_what_the_server_has(view: View, le
         assert have[name].type == "physical" and Lsn(have[name].restart_lsn or 0) < at <= (limit or 0)
 
 
-@MANY
 @given(slot_views(), st.booleans())
 def test_every_other_member_has_a_slot_and_i_have_none(view: View, leading: bool) -> None:
     """O2, on whoever may lead some day."""
@@ -128,7 +123,6 @@ def test_every_other_member_has_a_slot_and_i_have_none(view: View, leading: bool
         assert others - {slot_name(view.me)} <= names
 
 
-@MANY
 @given(slot_views(), st.booleans())
 def test_done_once_there_is_nothing_more_to_do(view: View, leading: bool) -> None:
     """A plan carried out leads to a view without another: no slot is made and dropped in turns."""
@@ -145,7 +139,6 @@ def test_done_once_there_is_nothing_more_to_do(view: View, leading: bool) -> Non
         assert (again.drop, again.create, again.advance) == ((), (), ())
 
 
-@MANY
 @given(slot_views())
 def test_a_logical_slot_on_a_standby_is_not_moved_past_replay_or_its_consumer(view: View) -> None:
     """INV30; and work on logical slots leaves alone what ignore_slots matches, what is in use, and PostgreSQL's own."""
@@ -161,7 +154,6 @@ def test_a_logical_slot_on_a_standby_is_not_moved_past_replay_or_its_consumer(vi
     assert not [name for name in plan.mark if matched(view, have[name]) or have[name].active]
 
 
-@MANY
 @given(slot_views())
 def test_a_member_that_never_leads_has_no_logical_slots(view: View) -> None:
     """O8."""

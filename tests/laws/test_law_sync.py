@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import combinations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pgctl.agent.core import sync
@@ -17,7 +17,6 @@ from pgctl.agent.core.sync import Confirming, Goal, Published, Standing
 
 PRIMARY = "p"
 MEMBERS = frozenset("wxyz")
-MANY = settings(max_examples=200, deadline=None)
 MOST_STEPS = 8
 
 some = st.frozensets(st.sampled_from(sorted(MEMBERS)))
@@ -95,7 +94,6 @@ def settle(world: World, goal: Goal) -> None:
     raise AssertionError(f"not at the goal after {MOST_STEPS} steps: {world.now} {goal}")
 
 
-@MANY
 @given(standings, st.data())
 def test_the_goal_is_reached_from_any_state_in_a_few_steps(now: Standing, data: st.DataObject) -> None:
     """WK34: also from states that nothing here would make."""
@@ -108,7 +106,6 @@ def test_the_goal_is_reached_from_any_state_in_a_few_steps(now: Standing, data: 
     settle(World(now), goal)
 
 
-@MANY
 @given(st.data())
 def test_no_prefix_of_any_life_promises_too_much(data: st.DataObject) -> None:
     """INV13: members come, go and lag, goals change, the planner forgets and is cut short, at any step."""
@@ -132,7 +129,6 @@ def test_no_prefix_of_any_life_promises_too_much(data: st.DataObject) -> None:
     settle(world, goal)
 
 
-@MANY
 @given(published())
 def test_what_covers_the_published_overlaps_with_it(said: Published) -> None:
     """A promoted server, and one that starts as a primary, takes no write that a successor might miss."""
@@ -141,7 +137,6 @@ def test_what_covers_the_published_overlaps_with_it(said: Published) -> None:
     assert not promises_too_much(said, set(holders_of(names)))
 
 
-@MANY
 @given(standings, st.data())
 def test_commits_never_wait_for_more_than_are_alive(now: Standing, data: st.DataObject) -> None:
     """No step makes PostgreSQL wait for a confirmation that nobody can give."""
