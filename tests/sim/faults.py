@@ -5,29 +5,20 @@ is a frozen machine, or two processes shot within seconds; against that there is
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 
-from pgctl.agent.core.view import ReinitOrder, RestartOrder
 from pgctl.dcs.cluster_store import ClusterStore
-from pgctl.model.intent import Intent
-from pgctl.model.member import Member, MemberName, State
 from pgctl.model.server import Phase
-from pgctl.units import Seconds
-from tests.sim import generators, modes
+from tests.sim import generators
 from tests.sim.generators import Act
 from tests.sim.host_clock import DRIFT
 from tests.sim.node import Node
+from tests.sim.orders import SOON, Deed, Operator
 from tests.sim.record import Struck
-from tests.sim.record_agents import Alien, SlotChanged, Spared
-from tests.sim.remote_model import SECTION, Remote
+from tests.sim.record_agents import Alien, Spared
+from tests.sim.remote_model import Remote
 from tests.sim.world import World
 
-SOON = Seconds(1)
-Deed = Callable[[], bool | None]
-"""False: there was nothing to strike, or the other guard was failing already."""
 FENCE_MOST = 8.0
-RETAINED = 10
-"""member_slots_ttl once a member has come to go: seconds."""
 JUMPS = {5.0: -3600.0, 8.0: -7.0, 15.0: 7.0, 30.0: 3600.0}
 """Seconds by which a wall clock jumps, by an act's number."""
 
@@ -37,7 +28,7 @@ class Injector:
 
     def __init__(self, world: World, nodes: dict[str, Node], admin: ClusterStore, remote: Remote | None = None) -> None:
         self._world, self._nodes, self._admin, self._remote = world, nodes, admin, remote
-        self._orders = 0
+        self._operator = Operator(world, nodes, admin)
         self._spans: dict[tuple[str, str], int] = {}
 
     def plan(self, acts: tuple[Act, ...]) -> None:
@@ -59,17 +50,16 @@ class Injector:
         if act.member != generators.LEADER:
             return self._nodes[act.member]
         found = (node for node in self._nodes.values() if node.server.writable)
-        return next(found, self._nodes[self._leader() or "a"])
+        return next(found, self._nodes[self._operator.leader or "a"])
 
     def _deeds(self, act: Act, node: Node) -> dict[str, Deed]:
         lasts = act.lasts
         return {
             **(self._remote.deeds(lasts) if self._remote else {}),
-            "promote cluster": lambda: self._configure(standby_cluster=None),
-            "demote cluster": lambda: self._configure(standby_cluster=SECTION),
+            **self._operator.deeds(act, node),
             "kill agent": lambda: self._kill(node, lasts),
             "restart agent": lambda: self._kill(node, min(lasts, 2.0)),
-            "freeze agent": lambda: self._fail(node, "frozen_until", lasts),
+            "freeze agent": lambda: self._freeze(node, lasts),
             "stick loop": lambda: self._fail(node, "stuck_until", lasts),
             "crash server": node.crash_server,
             "stop server": node.stop_server,
@@ -93,16 +83,7 @@ class Injector:
             "drift clock": lambda: node.clock.run_at(1 + DRIFT if act.number > 10 else 1 - DRIFT),
             "cut short": lambda: setattr(self._world, "effects_left", int(act.number)),
             "late fence": lambda: self._span(node.fence, "late", lasts, 0.25, 0.0),
-            "switchover": lambda: self._switch(node),
-            "scheduled switchover": lambda: self._switch(node, self._wall(act.number)),
-            "failover": lambda: self._intend(Intent(None, node.name)),
-            "pause": lambda: self._pause(lasts),
-            "restart": lambda: self._order(node, RestartOrder(self._next())),
-            "stray slots": lambda: self._slots(node, (modes.KEPT, modes.STRAY)),
-            "gone member": self._come_and_go,
             "replace data": lambda: self._replace_data(node, min(lasts, 8.0)),
-            "reinitialize": lambda: self._order(node, ReinitOrder(self._next(), force=act.number > 10)),
-            "ttl": lambda: self._configure(**modes.timing(act.number)),
         }
 
     def _each(self, strike: Callable[[Node], None]) -> Callable[[], None]:
@@ -143,9 +124,14 @@ class Injector:
         if not self._agent_may_fail(node) or node.agent is None:
             return False
         setattr(node.agent, how, self._world.now + lasts)
-        if how == "frozen_until":
-            self._world.at(lasts + 1.0, node.start_agent)  # The fence may have ended it.
         return True
+
+    def _freeze(self, node: Node, lasts: float) -> bool:
+        """Starts it anew afterwards: the fence may end an agent that is frozen."""
+        frozen = self._fail(node, "frozen_until", lasts)
+        if frozen:
+            self._world.at(lasts + 1.0, node.start_agent)
+        return frozen
 
     def _hang(self, node: Node) -> bool:
         node.server.hung = node.server.running
@@ -172,23 +158,6 @@ class Injector:
     def _boot(self, node: Node) -> None:
         node.host_up = True
         node.start_agent()
-
-    def _slots(self, node: Node, names: tuple[str, ...]) -> None:
-        """Somebody makes slots by hand."""
-        if node.server.phase in (Phase.PRIMARY, Phase.STANDBY):
-            for name in names:
-                node.server.slots.setdefault(name, node.server.flushed)
-                self._world.note(SlotChanged(self._world.now, node.name, name, True))
-
-    def _come_and_go(self) -> None:
-        """Another member registers, and is never heard of again; its slots are retained for a while."""
-        self._configure(member_slots_ttl=RETAINED)
-        found = Member(MemberName(modes.GONE), "postgres://d:5432/postgres", "http://d:8008/patroni", state=State.STOPPED)
-        self._admin.write_member(found, ttl=Seconds(5), budget=SOON)
-        self._world.keep_leases()
-        for node in self._nodes.values():
-            if node.server.writable:
-                self._slots(node, (modes.GONE,))
 
     def _replace_data(self, node: Node, lasts: float) -> bool:
         """Another cluster's data lies where a standby's was, until somebody takes it away.
@@ -236,57 +205,12 @@ class Injector:
         self._world.cut_ways.add(way)
         self._world.at(lasts, lambda: self._world.cut_ways.discard(way))
 
-    # --- orders -----------------------------------------------------------------------------------------------------
-
-    def _next(self) -> int:
-        self._orders += 1
-        return self._orders
-
-    def _leader(self) -> str | None:
-        return self._admin.read(budget=SOON).leader_name
-
-    def _intend(self, intent: Intent) -> None:
-        self._admin.write_intent(intent, budget=SOON)
-        self._world.keep_leases()
-
-    def _switch(self, node: Node, at: datetime | None = None) -> None:
-        """To the member that is struck; where that one leads, to whoever is fit."""
-        leader = self._leader()
-        self._intend(Intent(leader, node.name if node.name != leader else None, at))
-
-    def _wall(self, after: float) -> datetime:
-        return datetime.fromtimestamp(self._world.clock.wall() + after, UTC)
-
-    def _configure(self, **changes: object) -> None:
-        config = self._admin.read(budget=SOON).config or {}
-        self._admin.write_config({**config, **changes}, budget=SOON)
-        self._world.keep_leases()
-
-    def _pause(self, lasts: float) -> None:
-        self._configure(pause=True)
-        self._world.at(lasts, lambda: self._configure(pause=False))
-
-    def _order(self, node: Node, order: RestartOrder | ReinitOrder) -> bool:
-        """An order that was not taken up in time is dropped."""
-        agent = node.agent
-        if agent is None or not agent.alive or agent.order is not None:
-            return False
-        agent.order = order
-        agent.ring()
-
-        def drop() -> None:
-            if agent.order is order:
-                agent.order = None
-
-        self._world.at(30.0, drop)
-        return True
-
     def heal(self) -> None:
         """Everything works again, and whoever is gone comes back."""
         self._world.tell("everything heals")
         self._world.cut_links.clear()
         self._world.cut_ways.clear()
-        self._configure(pause=False)
+        self._operator.configure(pause=False)
         if self._remote is not None:
             self._remote.restart()
         for node in self._nodes.values():
