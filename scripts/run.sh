@@ -16,11 +16,20 @@ switch=$(switch_to "$PGCTL_RUN_AS")
 [ -n "$switch" ] || exec "$@"
 
 place=$(mktemp -d /var/tmp/pgctl-run-XXXXXX)
-trap 'rm -rf "$place"' EXIT
+small=
+tidy() {
+    [ -z "$small" ] || umount --lazy "$small"
+    rm -rf "$place"
+}
+trap tidy EXIT
 # The command hears the terminal's Ctrl-C itself; we wait for its end, and tidy up.
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
-mkdir "$place/checkout" "$place/home" "$place/tmp"
+mkdir "$place/checkout" "$place/home" "$place/tmp" "$place/small"
+# A disk that a test may fill. In a container that may not mount, that test is skipped.
+if mount -t tmpfs -o "size=96m,uid=$(id -u "$PGCTL_RUN_AS")" tmpfs "$place/small" 2>/dev/null; then
+    export PGCTL_SMALL_DISK="${small:=$place/small}"
+fi
 tar --exclude=./.git --exclude=./.venv --exclude=./build --exclude=__pycache__ --exclude='./.*_cache' --exclude=./.hypothesis \
     -cf - . | tar -xf - --no-same-owner -C "$place/checkout"
 chown -R "$PGCTL_RUN_AS" "$place"

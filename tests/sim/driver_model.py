@@ -274,6 +274,9 @@ class DriverModel:
                 self._world.note(SlotChanged(self._world.now, self._node.name, name, False))
         if isinstance(request, e.WriteConf):
             server: Server = self._node.server
+            before = server.upstream
             server.configure(request.conf)
+            if server.upstream != before:
+                self._world.replication.reserve(server, request.conf.upstream)
             self._world.at(self._world.random.uniform(0.001, RELOAD), server.reload)
         return e.APPLIED

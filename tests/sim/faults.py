@@ -153,11 +153,7 @@ class Injector:
 
     def _lose_host(self, node: Node, lasts: float) -> None:
         node.lose_host()
-        self._world.at(lasts, lambda: self._boot(node))
-
-    def _boot(self, node: Node) -> None:
-        node.host_up = True
-        node.start_agent()
+        self._world.at(lasts, node.boot)
 
     def _replace_data(self, node: Node, lasts: float) -> bool:
         """Another cluster's data lies where a standby's was, until somebody takes it away.
@@ -172,7 +168,7 @@ class Injector:
         server.empty()
         server.identifier, server.phase, server.control = "7999999999999999999", Phase.DOWN, "shut down"
         self._world.note(Alien(self._world.now, node.name, True))
-        self._boot(node)
+        node.boot()
         self._world.at(lasts, lambda: self._take_away(node))
         return True
 
@@ -181,7 +177,7 @@ class Injector:
         if ours and node.server.identifier not in (None, ours):
             node.server.empty()
             self._world.note(Alien(self._world.now, node.name, False))
-        self._boot(node)
+        node.boot()
 
     # --- the store ----------------------------------------------------------------------------------------------------
 

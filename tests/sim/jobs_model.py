@@ -87,6 +87,7 @@ class JobsModel:
             yield from self._fail()
         match job:
             case j.Bootstrap():
+                self._require(Phase.EMPTY)
                 yield self._work(job)
                 yield from self._fail()  # the operator's script
                 self._server.configure(job.conf)
@@ -150,6 +151,7 @@ class JobsModel:
 
     def _start_standby(self, conf: Conf) -> Deed:
         self._server.configure(conf)
+        self._world.replication.reserve(self._server, conf.upstream)
         yield from self._start(standby=True, within=STANDBY_WITHIN)
 
     def _start_primary(self, conf: Conf, within: float) -> Deed:

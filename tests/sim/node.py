@@ -91,21 +91,33 @@ class Node:
     # --- the server -------------------------------------------------------------------------------------------------
 
     def stop_server(self, how: str = "stopped") -> None:
-        """A fast stop: it takes a moment, and is clean unless somebody loses patience."""
+        """A fast stop: it takes a moment, and is clean unless somebody loses patience. A server that hangs hears of it
+        when it goes on.
+        """
         server, number = self.server, self.server.starts
-        server.begin_stop(how)
+
+        def begin() -> None:
+            if server.starts != number or not server.running:
+                return
+            if server.hung:
+                self.world.at(0.5, begin)
+                return
+            server.begin_stop(how)
+            self.world.at(self.world.random.uniform(0.02, 0.3) + self.slow_stop, end)
 
         def end() -> None:
             if server.starts != number or server.phase is not Phase.STOPPING:
                 return
-            if server.hung:
+            if not server.hung:
+                self.world.replication.drain(server)
+                server.finish()
+            if server.hung or self.world.replication.owed(server):
                 self.world.at(0.5, end)
                 return
-            self.world.replication.drain(server)
             server.end_stop()
             self.ring()
 
-        self.world.at(self.world.random.uniform(0.02, 0.3) + self.slow_stop, end)
+        begin()
 
     def crash_server(self, how: str = "crashed") -> bool:
         """Whether there was a server to crash."""
@@ -115,13 +127,29 @@ class Node:
         self.ring()
         return True
 
+    def kill_backend(self) -> bool:
+        """Whether there was one: its postmaster starts the server over."""
+        server = self.server
+        if server.hung or server.phase not in (Phase.PRIMARY, Phase.STANDBY):
+            return False
+        server.start_over("started over")
+        number = server.starts
+        self.world.at(self.world.random.uniform(0.05, 1.0), lambda: server.come_up() if server.starts == number else None)
+        self.ring()
+        return True
+
     def lose_host(self) -> None:
         self.kill_agent()
         self.server.lose_tail()
-        self.server.crash("lost")
+        self.server.vanish()
         self.fence.lose()
         self.disk.lose()
         self.host_up = False
+
+    def boot(self) -> None:
+        self.host_up = True
+        self.server.appear()
+        self.start_agent()
 
     def _opened(self, server: Server, how: str) -> None:
         self.world.tell(f"{server.name}: takes writes ({how}) on timeline {server.timeline}")

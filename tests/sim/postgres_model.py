@@ -50,9 +50,17 @@ class Server:
     control: str = "shut down"
     upstream: str | None = None
     streams: bool = False
+    session: int = 0
+    """Of which start of the upstream; it streams as long as neither end knows better (`replication_model`)."""
+    heard: float = 0.0
+    """When something last came through that session."""
     starts: int = 0
-    """Of postmasters; tells one from the next."""
+    """Of servers; tells one from the next."""
+    born: int = 0
+    """The start that was its postmaster's, which starts its server over when one of its processes was killed."""
     hung: bool = False
+    vanished: bool = False
+    """Its host is lost: nobody is told of it."""
     flushed: int = 0
     """Records that are on the disk."""
     slow_disk: float = 0.0
@@ -114,7 +122,7 @@ class Server:
         if (self.hung and self.running) or self.phase in (Phase.STARTING, Phase.STOPPING):
             return ServerState(
                 Phase.HUNG if self.hung else self.phase,
-                postmaster=Postmaster(1, self.starts),
+                postmaster=Postmaster(1, self.born),
                 control=self._pg_control(),
                 version=150000,
                 system_identifier=self.identifier,
@@ -126,7 +134,7 @@ class Server:
         at, up, standby = position(self.flushed), self.phase in (Phase.PRIMARY, Phase.STANDBY), self.standby
         return ServerState(
             self.phase,
-            postmaster=Postmaster(1, self.starts) if self.running else None,
+            postmaster=Postmaster(1, self.born) if self.running else None,
             version=150000,
             system_identifier=self.identifier,
             timeline=self.timeline if up else None,
@@ -146,12 +154,9 @@ class Server:
         )
 
     def _pg_control(self) -> ControlData:
-        """What pg_controldata tells, whatever the server does; the last state is written when a stop has ended."""
-        at, state = position(self.flushed), self.control
-        if self.phase is Phase.STOPPING:
-            state = "in archive recovery" if self.recovers else "shutting down"
-        line = self.timeline if self.recovers else self.control_timeline
-        return ControlData(state, self.identifier or "", at, line, minimum_recovery_lsn=at,
+        """What pg_controldata tells, whatever the server does."""
+        at, line = position(self.flushed), self.timeline if self.recovers else self.control_timeline
+        return ControlData(self.control, self.identifier or "", at, line, minimum_recovery_lsn=at,
                            minimum_recovery_timeline=self.timeline)  # fmt: skip
 
     # --- verbs: each leaves the server in one phase ---
@@ -162,6 +167,7 @@ class Server:
         self.control = "in archive recovery" if standby else "in production"
         self.streams, self.hung = False, False
         self.starts += 1
+        self.born = self.starts
         self.reload()
 
     def come_up(self) -> None:
@@ -183,16 +189,22 @@ class Server:
         """SIGINT: no transaction is committed any more; walsenders go on until `end_stop`."""
         if self.phase in (Phase.PRIMARY, Phase.STANDBY):
             self._close(how)
-            self.control = "shut down" if self.writable else "shut down in recovery"
+            self.control = "shutting down" if self.writable else "in archive recovery"
             self.phase = Phase.STOPPING
         elif self.phase is Phase.STARTING:
             self.phase = Phase.DOWN
 
-    def end_stop(self) -> None:
-        if self.phase is Phase.STOPPING:
-            self.phase, self.streams, self.hung = Phase.DOWN, False, False
+    def finish(self) -> None:
+        """The last checkpoint of a clean stop: from here on it is one, whatever comes."""
+        if self.phase is Phase.STOPPING and not self.control.startswith("shut down"):
+            self.control = {"shutting down": "shut down"}.get(self.control, "shut down in recovery")
             self.flushed = len(self.wal)
             self.checkpoint()
+
+    def end_stop(self) -> None:
+        if self.phase is Phase.STOPPING:
+            self.finish()
+            self.phase, self.streams, self.hung = Phase.DOWN, False, False
 
     def checkpoint(self) -> None:
         self.control_timeline = self.timeline
@@ -201,9 +213,25 @@ class Server:
         if self.running:
             self._close(how)
             self.flushed = len(self.wal)
-            if self.phase is Phase.STOPPING:
-                self.control = "shutting down" if self.control == "shut down" else "in archive recovery"
             self.phase, self.streams, self.hung = Phase.DOWN, False, False
+
+    def start_over(self, how: str) -> None:
+        """One of its processes was killed: the postmaster ends the others, and starts its server again as what it was."""
+        if self.phase in (Phase.PRIMARY, Phase.STANDBY):
+            self._close(how)
+            self.phase, self.streams, self.flushed = Phase.STARTING, False, len(self.wal)
+            self.starts += 1
+
+    def vanish(self) -> None:
+        """With its host: whoever streamed believes in the session still."""
+        streamed = self.streams
+        self.crash("lost")
+        self.vanished, self.streams = True, streamed
+
+    def appear(self) -> None:
+        """The host is there again, and knows of no session."""
+        if self.vanished:
+            self.vanished, self.streams = False, False
 
     def lose_tail(self) -> None:
         """What a lost host takes with it: all that was not flushed. Before `crash`."""
@@ -215,6 +243,10 @@ class Server:
         self.timeline = max(self.timeline + 1, timeline)
         self.phase, self.control, self.streams = Phase.PRIMARY, "in production", False
         self.opened(self, "promoted")
+
+    def cancel(self, record: int) -> None:
+        """A client that waits for standbys no longer: its commit stands, and was never acknowledged by them."""
+        self.waiting = [commit for commit in self.waiting if commit[1] != record]
 
     def _close(self, how: str) -> None:
         self.waiting.clear()
@@ -236,7 +268,8 @@ class Server:
     def configure(self, conf: Conf) -> None:
         """Writes the configuration. The upstream is read at once, the names with the next `reload` or `start`."""
         if conf.standby:
-            self.upstream = conf.upstream.name if conf.upstream else None
+            before, self.upstream = self.upstream, conf.upstream.name if conf.upstream else None
+            self.streams = self.streams and before == self.upstream
         parameters = conf.postgresql.get("parameters") or {}
         own = parameters.get("synchronous_standby_names", "") if isinstance(parameters, Mapping) else ""
         self.written_names = str(own) if conf.sync_names is None else conf.sync_names
@@ -262,10 +295,3 @@ class Server:
         if self.name in source.slots:
             source.slots[self.name] = self.flushed
         return True
-
-    def may_follow(self, source: "Server") -> bool:
-        """PostgreSQL's rule, by timeline and position alone; content is what the checker looks at."""
-        if source.timeline == self.timeline:
-            return True
-        fork = dict(source.switches).get(self.timeline)
-        return source.timeline > self.timeline and fork is not None and len(self.wal) <= fork

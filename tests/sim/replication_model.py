@@ -6,12 +6,17 @@ acknowledged once its own server has flushed it and the standbys named in `synch
 that moment, have; with no names at all, at once, which also frees those that wait. Clients are many, and each waits for
 its own commit: no more than `CLIENTS` commits wait.
 
-Source: PostgreSQL 15, 27.2.8 Synchronous Replication; src/backend/replication/syncrep.c (what a reload frees).
+A session between two servers ends at once when one of them ends, and its host lives. Where a link is cut, a host is lost or
+a server hangs, nobody is told: both ends believe in the session for `SILENCE` seconds, in which nothing comes through.
+
+Source: PostgreSQL 15, 27.2.8 Synchronous Replication; 20.6 (wal_sender_timeout, wal_receiver_timeout);
+src/backend/replication/syncrep.c (what a reload frees), walsender.c (WalSndDone).
 """
 
 from collections.abc import Iterable
 from typing import Any
 
+from pgctl.model.conf import Upstream
 from pgctl.model.server import WalSender
 from tests.sim.postgres_model import Server, position
 from tests.sim.record import Followed
@@ -20,13 +25,24 @@ EVERY = 0.05
 SEND = 0.015
 FLUSH = 0.025
 CLIENTS = 50
+SILENCE = 60.0
+"""wal_sender_timeout and wal_receiver_timeout."""
+
+
+def may_follow(server: Server, source: Server) -> bool:
+    """PostgreSQL's rule, by timeline and position alone; content is what the checker looks at."""
+    if source.timeline == server.timeline:
+        return True
+    fork = dict(source.switches).get(server.timeline)
+    return source.timeline > server.timeline and fork is not None and len(server.wal) <= fork
 
 
 class Replication:
-    """`due` is when the next step is; `world` has servers, links, the record and chance."""
+    """`due` is when the next step is; `world` has servers, links, the record and chance. `clients`: whether they write."""
 
     def __init__(self, world: Any) -> None:
         self._world = world
+        self.clients = True
         self._next_record = 1
         self._write_at = self._send_at = self._flush_at = self.due = float("inf")
 
@@ -61,9 +77,11 @@ class Replication:
     def _write(self, at: float, ticks: int) -> None:
         """Clients find a server that takes writes, and write to it from `at`, one record every `EVERY` seconds."""
         writable = [server for server in self._world.servers.values() if server.writable and not server.hung]
-        if not writable:
-            return
-        server = writable[0] if len(writable) == 1 else self._world.random.choice(writable)
+        if writable and self.clients:
+            self.commit(writable[0] if len(writable) == 1 else self._world.random.choice(writable), at, ticks)
+
+    def commit(self, server: Server, at: float, ticks: int) -> int:
+        """That many commits on one server, as far as it has free clients; the record of the first."""
         first, ticks = self._next_record, min(ticks, CLIENTS - len(server.waiting))
         begun = len(server.wal)
         self._next_record += ticks
@@ -75,10 +93,11 @@ class Replication:
         else:
             server.flushed = len(server.wal)
             self._world.record.acknowledged.extend((at + n * EVERY, first + n, server.name) for n in range(ticks))
+        return first
 
     def _send(self, at: float) -> None:
         for server in self._world.servers.values():
-            if server.standby:
+            if server.standby or server.streams:
                 self.stream(server, at)
 
     def _flush(self, at: float) -> None:
@@ -104,32 +123,57 @@ class Replication:
             self._world.record.acknowledged.append((at, waiting.pop(0)[1], server.name))
 
     def _confirmations(self, server: Server) -> dict[str, int]:
-        return {other.name: other.flushed for other in self.followers(server.name)}
+        return {other.name: other.flushed for other in self.followers(server)}
 
     # --- who streams from whom --------------------------------------------------------------------------------------
 
     def stream(self, server: Server, at: float) -> None:
         """One step of replication to a standby."""
-        world, upstream = self._world, self._world.servers.get(server.upstream or "")
-        heard = upstream is not None and upstream.serves and world.linked(server.name, upstream.name)
-        if upstream is None or not heard or server.hung or not server.may_follow(upstream):
+        upstream = self._world.servers.get(server.upstream or "")
+        if upstream is None:
             server.streams = False
-        elif not server.stream_from(upstream) and len(server.wal) <= upstream.flushed:
-            world.note(Followed(at, server.name, upstream.name))
+        elif server.streams and self._silent(server, upstream):
+            server.streams = at < server.heard + SILENCE
+        elif self._silent(server, upstream) or not upstream.serves or not may_follow(server, upstream):
+            server.streams = False
+        elif server.stream_from(upstream):
+            server.session, server.heard = upstream.starts, at
+        elif len(server.wal) <= upstream.flushed:
+            self._world.note(Followed(at, server.name, upstream.name))
 
-    def followers(self, name: str) -> Iterable[Server]:
-        return (other for other in self._world.servers.values() if other.upstream == name and other.streams)
+    def _silent(self, server: Server, upstream: Server) -> bool:
+        """Whether nothing comes through, and nobody is told."""
+        dumb = server.hung or server.vanished or upstream.hung or upstream.vanished
+        return dumb or not self._world.linked(server.name, upstream.name)
+
+    def followers(self, server: Server) -> Iterable[Server]:
+        """Whose sessions the server believes in."""
+        return (other for other in self._world.servers.values()
+                if other.upstream == server.name and other.streams and other.session == server.starts)  # fmt: skip
+
+    def owed(self, server: Server) -> bool:
+        """Whether a clean stop still waits for somebody to confirm the last of the log."""
+        return any(self._silent(other, server) for other in self.followers(server))
+
+    def reserve(self, server: Server, upstream: Upstream | None) -> None:
+        """A slot of one's own where one is going to stream from; as `postgresql.slots.reserve_if_possible`."""
+        if upstream is None or upstream.slot is None or upstream.remote:
+            return
+        source = self._world.servers.get(upstream.name)
+        if source is not None and source.serves and self._world.linked(server.name, source.name):
+            source.slots.setdefault(upstream.slot, source.flushed)
 
     def drain(self, server: Server) -> None:
-        """The end of a clean stop: all of the log is flushed, here and by those who stream; nobody is told any more."""
+        """A clean stop: all of the log is flushed, here and by those who stream; nobody is told any more."""
         server.flushed = len(server.wal)
-        for other in list(self.followers(server.name)):
-            self.stream(other, self._world.now)
-            other.flushed = len(other.wal)
+        for other in list(self.followers(server)):
+            if not self._silent(other, server):
+                self.stream(other, self._world.now)
+                other.flushed = len(other.wal)
 
     def senders(self, server: Server) -> tuple[WalSender, ...]:
         """Rows of pg_stat_replication."""
-        streaming = {other.name: other for other in self.followers(server.name)}
+        streaming = {other.name: other for other in self.followers(server)}
         return tuple(
             WalSender("r", name, None, "streaming", server.names.state(name, streaming), server.names.priority(name),
                       position(len(other.wal)), position(other.flushed), position(other.flushed))

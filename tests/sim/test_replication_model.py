@@ -93,3 +93,24 @@ def test_senders_are_as_pg_stat_replication_shows_them() -> None:
     found = {sender.application_name: (sender.sync_state, sender.sync_priority) for sender in
              pair.a.look(pair.world.replication.senders(pair.a)).senders}  # fmt: skip
     assert found == {"b": ("sync", 1), "c": ("async", 0)}
+
+
+@pytest.mark.sim
+@pytest.mark.parametrize("how", ["link", "host"])
+def test_a_session_whose_other_end_is_silent_is_believed_in_for_a_minute(how: str) -> None:
+    """So the commits of whoever named that standby wait, though another one streams."""
+    pair = Pair("1 (b,c)")
+    pair.run(1.0)
+    if how == "link":
+        pair.world.cut_links.add(frozenset("ab"))
+    else:
+        pair.b.vanish()
+    before = pair.run(50.0)
+    assert {one.name for one in pair.world.replication.followers(pair.a)} == {"b", "c"}
+    assert pair.run(5.0) == before
+    assert pair.run(10.0) > before
+    assert {one.name for one in pair.world.replication.followers(pair.a)} == {"c"}
+    pair.world.cut_links.clear()
+    pair.b.appear()
+    pair.run(1.0)
+    assert pair.b.streams is (how == "link")

@@ -150,11 +150,14 @@ def _stopped(record: Record, member: str, at: float) -> float:
 
 
 def _acts(record: Record, member: str, since: float, until: float) -> bool:
-    """Whether the member begins a deed or gives the key away; or the history ends before it must."""
+    """Whether the member begins a deed or gives the key away, or its postmaster did it for it; or the history ends before
+    it must.
+    """
     if record.end is not None and record.end.at < until:
         return True
     found = (event for event in record.events if since <= event.at <= until)
-    return any((isinstance(each, JobStarted) and each.member == member) or isinstance(each, KeySet) for each in found)
+    own = (JobStarted, Opened)
+    return any(isinstance(each, KeySet) or (isinstance(each, own) and each.member == member) for each in found)
 
 
 def _followed_by(record: Record, kind: type[E]) -> Iterator[tuple[E, E | None]]:
