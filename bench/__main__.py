@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-EACH = ("footprint", "switchover", "restart", "crash", "hostloss", "freeze")
+EACH = ("footprint", "switchover", "restart", "crash", "hostloss", "freeze", "stores")
 
 
 def main() -> int:

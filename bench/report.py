@@ -1,5 +1,6 @@
 """One small table a benchmark: minimum, median, maximum against a limit. Prints; measures nothing."""
 
+import math
 import statistics
 from collections.abc import Sequence
 
@@ -22,3 +23,19 @@ def head(title: str) -> None:
 def count(what: str, found: int, wanted: int = 0) -> None:
     """One line for what must not happen."""
     print(f"{what:<44} {found}  {'as it must be' if found == wanted else f'MUST BE {wanted}'}", flush=True)
+
+
+def shares(title: str) -> None:
+    print(f"\n{title}\n{'':<50}  {'median':>8}  {'99th':>8}  {'max':>8}", flush=True)
+
+
+def share(what: str, values: Sequence[float]) -> None:
+    """One line of seconds, in milliseconds: how often, median, the value that 99 of 100 keep, maximum."""
+    ordered = sorted(1000 * value for value in values)
+    ninety_ninth = ordered[math.ceil(0.99 * len(ordered)) - 1]
+    numbers = "  ".join(f"{value:8.1f}" for value in (statistics.median(ordered), ninety_ninth, ordered[-1]))
+    print(f"{what:<44} {len(values):>3} x  {numbers} ms", flush=True)
+
+
+def fact(what: str, found: str) -> None:
+    print(f"{what:<50}  {found}", flush=True)

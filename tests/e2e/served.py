@@ -8,7 +8,7 @@ from pathlib import Path
 from pgctl.cli.demo import files
 from pgctl.cli.demo.look import Window
 from tests.contract.launchers import LAUNCHERS, Server
-from tests.e2e.cluster import Cluster
+from tests.e2e.cluster import QUICK, Cluster
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,10 @@ def outside(directory: Path, kind: str, name: str, more: Mapping[str, object]) -
 
 
 class ServedCluster(Cluster):
-    """Three members on a store of that kind. `server` may be frozen, killed and started again."""
+    """Members on a store of that kind. `server_of_store` may be frozen, killed and started again."""
 
-    def __init__(self, directory: str, store: Outside) -> None:
-        super().__init__(directory)
+    def __init__(self, directory: str, store: Outside, *, nodes: int = 3, settings: Mapping[str, object] = QUICK) -> None:
+        super().__init__(directory, nodes=nodes, settings=settings)
         self.kind = store.kind
         self.server_of_store = store.server
         store.take(self)
