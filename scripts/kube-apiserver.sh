@@ -1,14 +1,14 @@
 #!/bin/sh
 # kube-apiserver.sh [--at-hand]: prints the path of a kube-apiserver to test with; builds one where there is none.
 #
-# Looks at PGCTL_KUBE_APISERVER, in PATH, in the cache (/var/cache/pgctl for root, else ~/.cache/pgctl), and for a
+# Looks at PGCTL_KUBE_APISERVER, in PATH, in the cache (see unpack.sh), and for a
 # kube-apiserver-*.xz in the directory PGCTL_SERVICES. With --at-hand that is all. Else it is built from the source package
 # of Debian 12, the last release that has one: 8 minutes on two cores, 1.7 GB of disk meanwhile, and Go by apt.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/lib.sh
 
-if [ "$(id -u)" = 0 ]; then cache=/var/cache/pgctl; else cache=${XDG_CACHE_HOME:-$HOME/.cache}/pgctl; fi
+cache=$(cache_directory)
 program=$cache/kube-apiserver
 suite=bookworm
 

@@ -83,11 +83,12 @@ _hold_back_the_cluster() {
 }
 
 # Where distributions keep the server's programs; PATH first, for those who built their own, and before it the tests'.
-has_postgresql() {
+has_postgresql() { [ -n "$(postgresql_directory)" ]; }
+
+postgresql_directory() {
     for directory in "${PGCTL_PG_BINDIR:-}" $(printf '%s' "$PATH" | tr ':' ' ') /usr/lib/postgresql/*/bin /usr/pgsql-*/bin; do
-        if [ -x "$directory/initdb" ] && "$directory/initdb" --version >/dev/null 2>&1; then return 0; fi
+        if [ -x "$directory/initdb" ] && "$directory/initdb" --version >/dev/null 2>&1; then echo "$directory"; break; fi
     done
-    return 1
 }
 
 need_postgresql() { has_postgresql || install_packages postgresql; }
@@ -95,14 +96,18 @@ need_postgresql() { has_postgresql || install_packages postgresql; }
 need_etcd() { command -v etcd >/dev/null || install_packages etcd-server; }
 
 # Where programs are kept that no package manager installed: outside the checkout, so that they outlive it, and, for root,
-# where the user that the tests run as can read them.
+# where the user that the tests run as can read them. A relative XDG_CACHE_HOME is none, by the specification.
 cache_directory() {
-    if [ "$(id -u)" = 0 ]; then echo /var/cache/pgctl; else echo "${HOME:?}/.cache/pgctl"; fi
+    if [ "$(id -u)" = 0 ]; then echo /var/cache/pgctl; return 0; fi
+    case ${XDG_CACHE_HOME:-} in
+    /*) echo "$XDG_CACHE_HOME/pgctl" ;;
+    *) echo "${HOME:?}/.cache/pgctl" ;;
+    esac
 }
 
 need_consul() { command -v consul >/dev/null || scripts/unpack.sh bullseye consul usr/bin/consul >/dev/null; }
 
 # Debian's package: jars, a Java to run them, and the place for a log that the jar's manifest leaves out. Starts nothing.
-need_zookeeper() {
-    { command -v java >/dev/null && [ -e /usr/share/java/zookeeper.jar ]; } || install_packages zookeeper
-}
+has_zookeeper() { command -v java >/dev/null && [ -e /usr/share/java/zookeeper.jar ]; }
+
+need_zookeeper() { has_zookeeper || install_packages zookeeper; }

@@ -4,7 +4,7 @@
 # For what this machine's release no longer has: Consul's last package is in bullseye. Prints the program's path, which is
 # NAME in the cache, and does nothing more when it is there already:
 #     root            /var/cache/pgctl, readable for everybody (the tests run as somebody else)
-#     everybody else  ~/.cache/pgctl
+#     everybody else  $XDG_CACHE_HOME/pgctl, by default ~/.cache/pgctl
 #
 # apt works with a state of its own in a temporary directory, so the system's lists and packages are not touched, and
 # checks the archive's signature with the keys of Debian that the system has. The archive is the one that the system's

@@ -20,7 +20,8 @@ ETCD_HINT = "needs etcd: apt-get install etcd-server (or put the program in PATH
 
 def find(name: str) -> str:
     """A program in PATH, or where `make services` keeps what no package manager installs; empty when there is none."""
-    caches = ("/var/cache/pgctl", os.path.expanduser("~/.cache/pgctl"))
+    mine = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    caches = ("/var/cache/pgctl", f"{mine}/pgctl")
     return shutil.which(name, path=os.pathsep.join((os.environ.get("PATH", ""), *caches))) or ""
 
 

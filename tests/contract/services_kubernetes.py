@@ -5,7 +5,6 @@ Pods are documents here: nobody runs them, so a test makes those it needs, and t
 
 import json
 import os
-import shutil
 import signal
 import ssl
 import subprocess
@@ -22,18 +21,17 @@ from pgctl.dcs import keys
 from pgctl.dcs.store import Applied, Rejected, Snapshot, Store
 from pgctl.model.cluster import Revision
 from pgctl.units import Seconds
+from tests.contract import services
 from tests.contract.services import Etcd, etcd_program, free_ports, wait_for
 
 HINT = "needs kube-apiserver: make services SERVICES=kube-apiserver builds it in 8 minutes (or set PGCTL_KUBE_APISERVER)"
 LABELS = {"application": "pgctl"}
-CACHES = ("/var/cache/pgctl", os.path.expanduser("~/.cache/pgctl"))
 
 
 def find() -> str:
     """The program: PGCTL_KUBE_APISERVER, PATH, or where scripts/kube-apiserver.sh put it; empty when there is none."""
-    named = os.environ.get("PGCTL_KUBE_APISERVER") or shutil.which("kube-apiserver")
-    places = (named or "", *(f"{cache}/kube-apiserver" for cache in CACHES))
-    return next((place for place in places if place and os.access(place, os.X_OK)), "")
+    named = os.environ.get("PGCTL_KUBE_APISERVER", "")
+    return named if os.access(named, os.X_OK) else services.find("kube-apiserver")
 
 
 def program() -> str:
