@@ -91,7 +91,7 @@ class ConsulClient:
 
     def renew_session(self, session: str, *, end: Instant) -> None:
         """Raises Refusal SESSION_GONE."""
-        self._ask(lambda agent: base.Consul.Session(agent).renew(session), end)
+        self._ask(lambda agent: wire.renewed(base.Consul.Session(agent).renew(session), session), end)
 
     def prove_leader(self, session: str, *, end: Instant) -> None:
         """Returns once the server that leads Consul has answered something, having asked a majority whether it does."""

@@ -114,10 +114,17 @@ def number(value: object) -> int:
     return int(value) if isinstance(value, (int, str)) and str(value).isdigit() else 0
 
 
+def renewed(found: object, session: str) -> None:
+    """Of what python-consul makes of a renewal: the session itself. Raises ValueError for anything else."""
+    if not isinstance(found, dict) or found.get("ID") != session:
+        raise ValueError("not the session")
+
+
 def changed(reply: object) -> Revision:
-    """The revision that a transaction gave to the last key it wrote; 0 where it only deleted."""
-    results = reply.get("Results") if isinstance(reply, dict) else None
-    rows = [row["KV"] for row in results or [] if isinstance(row, dict) and isinstance(row.get("KV"), dict)]
+    """The revision that a transaction gave to the last key it wrote; 0 where it only deleted. Raises ValueError."""
+    if not isinstance(reply, dict) or "Results" not in reply:
+        raise ValueError("not a transaction")
+    rows = [row["KV"] for row in reply["Results"] or [] if isinstance(row, dict) and isinstance(row.get("KV"), dict)]
     return Revision(number(rows[-1].get("ModifyIndex"))) if rows else Revision(0)
 
 

@@ -136,6 +136,8 @@ class Etcd2Client:
                 answer = ask(client)
             except etcd.EtcdException as error:
                 answer = _judged(error, wire.status)
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                raise NoReply(f"what {url} answered is no answer of etcd", detail=f"status {wire.status}") from error
             self.index = max(self.index, Revision(wire.index))
             self._learn(url, timeout)
             return answer

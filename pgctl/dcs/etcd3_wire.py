@@ -138,7 +138,8 @@ def news(result: Document) -> WatchNews:
 def answer(status: int, body: bytes) -> Document:
     """The document of an answer; of one that is a stream, its first `result`. Raises Refusal.
 
-    Streams carry their errors with status 200. What is no JSON comes from something in between: it is UNSURE.
+    Streams carry their errors with status 200. What is no JSON, or has no header as all that etcd says, comes from something
+    in between: it is UNSURE. An absent number is a zero, so `{}` would read as a lease that has ended.
     """
     try:
         document = mapping(json.loads(body.split(b"\n", 1)[0] if status == 200 else body))
@@ -146,7 +147,10 @@ def answer(status: int, body: bytes) -> Document:
         raise Refusal(f"status {status}, not JSON", Meaning.UNSURE) from None
     error = document.get("error")
     if status == 200 and error is None:
-        return mapping(document["result"]) if "result" in document else document
+        found = mapping(document["result"]) if "result" in document else document
+        if not mapping(found.get("header")):
+            raise Refusal(f"status {status}, not an answer of etcd", Meaning.UNSURE)
+        return found
     inner = mapping(error)
     text = str(inner.get("message") or document.get("message") or error or f"status {status}")
     code = number(inner.get("grpc_code") or inner.get("code") or document.get("code"))

@@ -133,16 +133,19 @@ class KubernetesClient:
         raise NoReply(f"a watch was answered with status {stream.status}")
 
     def _judged(self, response: Response) -> Document:
-        """The document of an answer. Raises Refusal, NotSent, NoReply."""
+        """The document of an answer. Raises Refusal, NotSent, NoReply.
+
+        What is no object and no Status is not the API server's: a gateway's 404 does not make a leader's object vanish.
+        """
         document = _document(response.body)
-        if 200 <= response.status < 300 and document is not None:
+        if 200 <= response.status < 300 and _is_object(document):
             return document
-        text = str((document or {}).get("message") or f"status {response.status}")
+        text = str(document.get("message") or f"status {response.status}")
         if response.status == 429:
             raise _Throttled(text, _seconds(response.headers.get("retry-after")))
-        if response.status >= 500 or response.status in self._unsure or document is None:
-            raise NoReply("Kubernetes did not finish the request", detail=text)
-        raise Refusal(response.status, text)
+        if 400 <= response.status < 500 and response.status not in self._unsure and document.get("kind") == "Status":
+            raise Refusal(response.status, text)
+        raise NoReply("Kubernetes did not finish the request", detail=text)
 
     # --- credentials and servers --------------------------------------------------------------------------------------
 
@@ -215,12 +218,19 @@ def _target(path: str, query: Mapping[str, str] | None) -> str:
     return f"{path}?{urlencode(query)}" if query else path
 
 
-def _document(body: bytes) -> Document | None:
+def _document(body: bytes) -> Document:
+    """Empty, where the body is none."""
     try:
         found = json.loads(body)
     except ValueError:
-        return None
-    return found if isinstance(found, dict) else None
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _is_object(document: Document) -> bool:
+    """An object or a list of them: each has a version."""
+    metadata = document.get("metadata")
+    return isinstance(metadata, dict) and str(metadata.get("resourceVersion", "")).isdigit()
 
 
 def _seconds(text: str | None) -> Seconds:

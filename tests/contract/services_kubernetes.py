@@ -125,12 +125,12 @@ class KubeApi:
     def patch(self, path: str, document: object) -> Any:
         return self.ask("PATCH", path, document, kind="application/merge-patch+json")
 
-    def kubeconfig(self, port: int, token: str = "admin") -> str:
-        """A file that leads to the server at that port."""
+    def kubeconfig(self, port: int, token: str = "admin", scheme: str = "https") -> str:
+        """A file that leads to the server at that port, or to what stands before it there."""
         path = self.directory / f"kubeconfig-{port}-{token}"
         path.write_text(json.dumps({
             "apiVersion": "v1", "kind": "Config", "current-context": "lab",
-            "clusters": [{"name": "lab", "cluster": {"server": f"https://127.0.0.1:{port}",
+            "clusters": [{"name": "lab", "cluster": {"server": f"{scheme}://127.0.0.1:{port}",
                                                      "certificate-authority": str(self.directory / "ca.crt")}}],
             "users": [{"name": "one", "user": {"token": token}}],
             "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": "one"}}],

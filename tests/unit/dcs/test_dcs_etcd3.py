@@ -22,7 +22,8 @@ def test_a_revision_of_zero_compares_with_absence() -> None:
 
 
 def test_a_stream_answers_with_its_first_result() -> None:
-    assert wire.answer(200, b'{"result":{"ID":"1","TTL":"30"}}\n{"result":{}}') == {"ID": "1", "TTL": "30"}
+    first = {"header": {"revision": "3"}, "ID": "1", "TTL": "30"}
+    assert wire.answer(200, json.dumps({"result": first}).encode() + b'\n{"result":{}}') == first
     assert wire.answer(200, b'{"header":{"revision":"3"}}') == {"header": {"revision": "3"}}
 
 
@@ -53,8 +54,8 @@ def test_an_error_within_a_stream_is_an_error() -> None:
         wire.answer(200, b'{"error":{"grpc_code":3,"http_code":400,"message":"etcdserver: user name is empty"}}')
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b"\xff", b'{"a":'])
-def test_what_is_not_json_leaves_the_outcome_open(body: bytes) -> None:
+@pytest.mark.parametrize("body", [b"", b"<html>", b"\xff", b'{"a":', b"{}", b"[]", b'{"result": {"ID": "1"}}'])
+def test_what_is_not_an_answer_of_etcd_leaves_the_outcome_open(body: bytes) -> None:
     for status in (200, 502):
         with pytest.raises(Refusal) as caught:
             wire.answer(status, body)
