@@ -5,7 +5,7 @@ cannot see for itself, such as a member's rebuilding, that member says in its ow
 known from whoever stopped the server; until that member has said so, the event carries the bounds that its successor saw.
 """
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import replace
 
 from pgctl.agent.core import record
@@ -65,10 +65,19 @@ def _changed(view: View, cluster: Cluster) -> bool:
     return not cluster.journal.known or (seen.leader, seen.timeline) != (view.me, view.server.timeline)
 
 
-def _own_ascents(view: View) -> list[Event]:
-    """My deeds that made me lead on the present timeline, newest first; a bootstrap before what followed it."""
-    mine = [deed for deed in reversed(view.memory.deeds) if deed.what in LEADING and deed.timeline == view.server.timeline]
+def _own_ascents(view: View, told_of: Container[tuple[str, str, str]]) -> list[Event]:
+    """My deeds that made me lead on the present timeline, newest first; a bootstrap before what followed it.
+
+    Not those that are told of: a standby cluster comes back to a timeline on which it was led before.
+    """
+    there = (deed for deed in reversed(view.memory.deeds) if deed.timeline == view.server.timeline)
+    mine = [deed for deed in there if deed.what in LEADING and (view.me, deed.at, deed.what) not in told_of]
     return sorted((deed for deed in mine if not deed.failed), key=lambda deed: deed.what != "bootstrap")
+
+
+def _told_of(cluster: Cluster) -> set[tuple[str, str, str]]:
+    """(member, time, what) of each event in the journal."""
+    return {(event.member, event.at, event.what) for event in cluster.journal.events}
 
 
 def _leadership(view: View, cluster: Cluster) -> list[Event]:
@@ -76,7 +85,7 @@ def _leadership(view: View, cluster: Cluster) -> list[Event]:
     if not _changed(view, cluster):
         return []
     seen, timeline = cluster.journal.seen, view.server.timeline or 0
-    ascents = _own_ascents(view)
+    ascents = _own_ascents(view, _told_of(cluster))
     if not cluster.journal.known:
         if ascents and ascents[0].what == "bootstrap":
             return [ascents[0]]
@@ -127,9 +136,8 @@ def _members(view: View, cluster: Cluster) -> list[Event]:
 
 def _deeds(view: View, cluster: Cluster) -> list[Event]:
     """What members did and the journal does not tell; how I came to lead is told elsewhere."""
-    before = cluster.journal
-    told_of = {(event.member, event.at, event.what) for event in before.events}
-    covered = _own_ascents(view) if _changed(view, cluster) else []
+    before, told_of = cluster.journal, _told_of(cluster)
+    covered = _own_ascents(view, told_of) if _changed(view, cluster) else []
     found: list[Event] = []
     for name, deeds in _all_deeds(view, cluster):
         times = [deed.at for deed in deeds]

@@ -185,6 +185,16 @@ def test_a_cluster_that_was_demoted_does_not_tell_its_earlier_promotions_again()
     assert [event.timeline for event in found] == [3]
 
 
+def test_a_standby_cluster_back_on_its_remotes_timeline_does_not_tell_its_first_lead_again() -> None:
+    """It was promoted and demoted again, by the same member, whose deeds still hold how it came to lead at first."""
+    first = Event("2023-11-14T22:00:00.000+00:00", "lead", "b", "", "b", 1)
+    promoted = Event("2023-11-14T22:10:00.000+00:00", "promotion", "b", "b", "b", 2)
+    told = Journal((first, promoted), Seen("b", 2, members={"a": "", "b": promoted.at}), True)
+    back = view(timeline=1, told=told, memory=Memory(deeds=(first, promoted)))
+    back = replace(back, server=replace(back.server, phase=Phase.STANDBY))
+    assert [(event.what, event.timeline) for event in news(back)] == [("timeline", 1)]
+
+
 def test_pause_and_settings_name_who_ordered_them_only_if_it_is_the_very_document() -> None:
     paused = {"ttl": 30, "pause": True}
     told = LED._replace(seen=LED.seen._replace(leader="b", timeline=2, config=events.digest({"ttl": 20})))
