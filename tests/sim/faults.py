@@ -23,6 +23,28 @@ JUMPS = {5.0: -3600.0, 8.0: -7.0, 15.0: 7.0, 30.0: 3600.0}
 """Seconds by which a wall clock jumps, by an act's number."""
 
 
+def _runs(node: Node) -> bool:
+    return node.server.running
+
+
+def _is_up(node: Node) -> bool:
+    return node.server.phase in (Phase.PRIMARY, Phase.STANDBY)
+
+
+def _is_alive(node: Node) -> bool:
+    return node.alive
+
+
+FIT: dict[str, Callable[[Node], bool]] = {
+    **dict.fromkeys(("crash server", "stop server", "full disk", "hang server"), _runs),
+    **dict.fromkeys(("kill backend", "stray slots"), _is_up),
+    **dict.fromkeys(("restart", "reinitialize", "kill agent", "restart agent", "freeze agent", "stick loop"), _is_alive),
+    "cancel commits": lambda node: bool(node.server.waiting),
+    "replace data": lambda node: not node.server.writable and node.host_up,
+}
+"""Whom an act of a kind can strike."""
+
+
 class Injector:
     """`admin` is the operator's way to the store, which always works."""
 
@@ -47,8 +69,12 @@ class Injector:
         return strike
 
     def _member(self, act: Act) -> Node:
-        if act.member != generators.LEADER:
-            return self._nodes[act.member]
+        """Whom it names; or who is there to be struck, if that one is not."""
+        named = self._nodes[act.member] if act.member != generators.LEADER else self._leading()
+        fit = FIT.get(act.kind)
+        return named if fit is None else next((node for node in (named, *self._nodes.values()) if fit(node)), named)
+
+    def _leading(self) -> Node:
         found = (node for node in self._nodes.values() if node.server.writable)
         return next(found, self._nodes[self._operator.leader or "a"])
 
@@ -63,7 +89,9 @@ class Injector:
             "stick loop": lambda: self._fail(node, "stuck_until", lasts),
             "crash server": node.crash_server,
             "stop server": node.stop_server,
-            "hang server": lambda: self._hang(node),
+            "kill backend": node.kill_backend,
+            "cancel commits": lambda: self._cancel(node),
+            "hang server": lambda: self._hang(node, lasts),
             "slow stop": lambda: self._span(node, "slow_stop", lasts, act.number, 0.0),
             "fail jobs": lambda: self._span(node, "fail_jobs", lasts, True, False),
             "lose host": lambda: self._lose_host(node, lasts),
@@ -133,9 +161,16 @@ class Injector:
             self._world.at(lasts + 1.0, node.start_agent)
         return frozen
 
-    def _hang(self, node: Node) -> bool:
-        node.server.hung = node.server.running
-        return node.server.hung
+    def _hang(self, node: Node, lasts: float) -> bool:
+        if node.server.running:
+            self._span(node.server, "hung", lasts, True, False)
+        return node.server.running
+
+    def _cancel(self, node: Node) -> bool:
+        """All clients that wait for standbys give up, and others come."""
+        waited = bool(node.server.waiting)
+        node.server.waiting.clear()
+        return waited
 
     def _full_disk(self, node: Node, lasts: float) -> bool:
         """A server that cannot write its log panics, and no deed of ours gets anywhere either."""

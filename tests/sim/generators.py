@@ -14,6 +14,8 @@ NAMES = ("a", "b", "c")
 LEADER = "leader"
 """Whoever takes writes when the act happens."""
 TTLS = (5.0, 8.0, 15.0, 30.0)
+AFTER, QUIET = 10.0, 45.0
+"""Seconds from the end of the last act until everything heals, at most; and after a story."""
 LASTING = (0.5, 3.0, 8.0, 20.0, 45.0)
 
 
@@ -51,6 +53,8 @@ class Plan:
     """primary_start_timeout."""
     birth: tuple[Act, ...] = ()
     """What happens while the cluster is made, from its first second on."""
+    after: float = AFTER
+    """Seconds from the end of its acts until everything heals."""
 
     @property
     def document(self) -> dict[str, object]:
@@ -58,24 +62,41 @@ class Plan:
 
 
 def draw(seed: int, mode: Mode = Mode.ASYNCHRONOUS, kinds: tuple[str, ...] = ()) -> Plan:
-    """Two to twelve acts, in the order of their time; of the given kinds, if any are given."""
+    """A story, or two to twelve acts in the order of their time; of the given kinds, if any are given."""
     rng, row = random.Random(f"plan {seed}"), modes.TABLE[mode]
+    story = () if kinds else modes.story(mode, rng)
     drawn = kinds or modes.acts(mode, rng)
-    acts: list[Act] = []
-    if row.first and not kinds:
-        acts.append(_act(rng, row.first, None))
-    few = drawn == modes.SERVER
-    for _ in range(rng.randint(1, 2) if few else rng.randint(2, 12)):
-        acts.append(_act(rng, rng.choice(drawn), acts[-1] if acts and not few else None))
+    acts = _told(rng, story) if story else _drawn(rng, drawn, row.first if not kinds and drawn != modes.CALM else "")
     barred = rng.choice(NAMES) if rng.random() < 0.2 else ""
     ttl, count = rng.choice((5.0, 15.0, 30.0)), rng.choice(row.counts) if row.counts else 0
-    patience = rng.choice((0.0, 4.0, 10.0)) if few or rng.random() < 0.2 else 300.0
-    birth = _birth(rng) if not kinds and drawn != modes.CALM and rng.random() < 0.12 else ()
-    return Plan(ttl, barred, tuple(sorted(acts, key=lambda act: act.at)), mode, count, patience, birth)
+    patience = rng.choice((0.0, 4.0, 10.0)) if story or rng.random() < 0.2 else 300.0
+    birth = _birth(rng) if not kinds and not story and drawn != modes.CALM and rng.random() < 0.2 else ()
+    in_order = tuple(sorted(acts, key=lambda act: act.at))
+    return Plan(ttl, barred, in_order, mode, count, patience, birth, QUIET if story else AFTER)
+
+
+def _drawn(rng: random.Random, kinds: tuple[str, ...], first: str) -> list[Act]:
+    acts = [_act(rng, first, None)] if first else []
+    for _ in range(rng.randint(2, 12)):
+        acts.append(_act(rng, rng.choice(kinds), acts[-1] if acts else None))
+    return acts
+
+
+def _told(rng: random.Random, story: modes.Story) -> list[Act]:
+    at, acts = rng.uniform(5, 20), []
+    for step in story:
+        member, other = rng.sample(NAMES, 2)
+        at += step.after * rng.random()
+        lasts = step.lasts * rng.uniform(0.8, 1.0)
+        acts.append(Act(at, step.kind, LEADER if step.leader else member, lasts, other, rng.choice(TTLS)))
+    return acts
 
 
 def _birth(rng: random.Random) -> tuple[Act, ...]:
-    """One to three faults within the seconds of a bootstrap."""
+    """One to three faults within the seconds of a bootstrap; or it fails, whoever makes the cluster."""
+    if rng.random() < 0.5:
+        at, lasts = rng.uniform(0, 0.5), rng.uniform(0.5, 12)
+        return tuple(Act(at, "fail jobs", name, lasts) for name in NAMES)
     found = (
         Act(rng.uniform(0, 1.5), rng.choice(modes.BIRTH), rng.choice(NAMES), rng.uniform(0.5, 12), number=rng.choice(TTLS))
         for _ in range(rng.randint(1, 3))

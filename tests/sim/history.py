@@ -25,8 +25,6 @@ BIRTH = 20.0
 """Seconds for the cluster to be made, at most."""
 HARD_BIRTH = 100.0
 """With faults in it."""
-AFTER = 10.0
-"""Seconds from the end of the last act until everything heals, at most."""
 
 
 @dataclass
@@ -58,7 +56,8 @@ def run(seed: int, plan: Plan | None = None, mutation: Mutation = SOUND, mode: M
     injector.plan(drawn.birth)
     _settle(world, admin, HARD_BIRTH if drawn.birth else BIRTH, steady=2.0)
     injector.plan(drawn.acts)
-    world.run(world.now + min(SPAN + 20, max((act.at + act.lasts for act in drawn.acts), default=0.0) + AFTER))
+    over = min(SPAN + 10.0, max((act.at + act.lasts for act in drawn.acts), default=0.0))
+    world.run(world.now + over + drawn.after)
     injector.heal()
     ttl = admin.read(budget=Seconds(1)).settings.ttl
     settled = _settle(world, admin, 2 * ttl + 45, steady=ttl + 15)

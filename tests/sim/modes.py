@@ -15,17 +15,63 @@ FAULTS = (
     "crash server", "stop server", "hang server", "slow stop", "fail jobs",
     "lose host", "cut store", "cut store from all", "cut link", "lose replies", "late requests",
     "freeze fence", "late fence", "cut way", "stall heartbeat", "slow disk", "full disk", "stale reads", "elect store",
-    "jump clock", "drift clock", "cut short",
+    "jump clock", "drift clock", "cut short", "kill backend", "cancel commits",
 )  # fmt: skip
 ORDERS = ("switchover", "switchover", "failover", "pause", "restart", "reinitialize", "ttl",
           "scheduled switchover", "stray slots", "replace data", "gone member")  # fmt: skip
 CALM = ("switchover", "switchover", "switchover", "pause", "restart", "ttl")
-SERVER = ("crash server", "crash server", "stop server", "fail jobs", "lose host", "restart", "switchover", "failover")
-"""What befalls servers alone: few acts, far from each other, so that what must come about in time can be seen."""
 BIRTH = ("fail jobs", "fail jobs", "kill agent", "cut store", "lose replies", "freeze agent", "cut store from all")
 """Faults of the seconds in which a cluster is made."""
 KEPT, STRAY, GONE = "kept", "stray", "d"
 """Slots that `ignore_slots` matches, that belong to nobody, and of a member that comes and goes."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One act of a story: at most `after` seconds after the one before, for `lasts` seconds at most, on the leader or on
+    anybody.
+    """
+
+    kind: str
+    lasts: float = 3.0
+    after: float = 0.0
+    leader: bool = True
+
+
+Story = tuple[Step, ...]
+"""Acts that belong together, with quiet before and after them: so that what must come about in time can be seen."""
+OF_SERVER: tuple[Story, ...] = (
+    (Step("lose host", 45.0),),
+    (Step("lose host", 45.0),),
+    (Step("kill agent", 45.0),),
+    (Step("crash server"),),
+    (Step("stop server"),),
+    (Step("kill backend"),),
+    (Step("full disk", 45.0),),
+    (Step("fail jobs", 45.0), Step("crash server", after=1.0)),
+    (Step("fail jobs", 45.0), Step("crash server", after=1.0)),
+    (Step("fail jobs", 12.0), Step("crash server", after=1.0)),
+    (Step("hang server", 45.0),),
+    (Step("switchover"), Step("crash server", after=3.0)),
+    (Step("lose host", 20.0, leader=False),),
+)
+"""What befalls servers alone."""
+OF_PAUSE: tuple[Story, ...] = (
+    (Step("pause", 45.0), Step("cut store", 50.0, 3.0), Step("failover", 0.0, 25.0, leader=False),
+     Step("failover", 0.0, 1.0, leader=False)),
+    (Step("pause", 20.0), Step("crash server", 3.0, 5.0)),
+    (Step("pause", 20.0), Step("failover", 0.0, 5.0, leader=False)),
+)  # fmt: skip
+"""Whoever leads by an operator's word meanwhile, and then hears of another."""
+OF_PROMISES: tuple[Story, ...] = (
+    (Step("cut store", 60.0), Step("lose host", 40.0, 30.0)),
+    (Step("cut store", 60.0), Step("lose host", 40.0, 30.0)),
+    (Step("cut store", 45.0), Step("restart agent", 1.0, 20.0, leader=False), Step("freeze agent", 20.0, 10.0)),
+    (Step("cut store from all", 40.0), Step("crash server", 3.0, 30.0)),
+    (Step("cut store from all", 40.0), Step("kill agent", 8.0, 30.0)),
+    (Step("cut store from all", 40.0), Step("cut link", 20.0, 20.0)),
+)
+"""A leader that leads on without the store, and then cannot."""
 
 
 OF_REMOTE = ("remote crashes", "remote out of reach", "remote replaced")
@@ -52,7 +98,9 @@ class Row:
     counts: tuple[int, ...] = ()
     """Values of synchronous_node_count to draw from."""
     first: str = ""
-    """An act that every history of the mode begins with."""
+    """An act that every history of the mode begins with, but its stories and the calm ones."""
+    stories: tuple[Story, ...] = ()
+    """Told more often than those of servers."""
 
 
 TABLE: Mapping[Mode, Row] = {
@@ -61,30 +109,37 @@ TABLE: Mapping[Mode, Row] = {
     Mode.STRICT: Row({"synchronous_mode": True, "synchronous_mode_strict": True}, counts=(1, 1, 2)),
     Mode.QUORUM: Row({"synchronous_mode": "quorum"}, counts=(1, 1, 2)),
     Mode.FAILSAFE: Row({"failsafe_mode": True}, more=("cut store from all", "cut store from all", "cut store",
-                                                          "cut link", "cut way", "kill agent", "late requests")),
+                                                          "cut link", "cut way", "kill agent", "late requests"),
+                       stories=OF_PROMISES),
     Mode.STANDBY: Row({"standby_cluster": SECTION}, more=(*OF_REMOTE, *TURNS, *TURNS)),
-    Mode.PAUSE: Row(more=("pause", "restart", "switchover", "failover", "reinitialize"), first="pause"),
-}
+    Mode.PAUSE: Row(more=("pause", "restart", "switchover", "failover", "reinitialize"), first="pause",
+                    stories=OF_PAUSE),
+}  # fmt: skip
 LIVE = (Mode.ASYNCHRONOUS, Mode.SYNCHRONOUS, Mode.STRICT, Mode.QUORUM, Mode.PAUSE, Mode.FAILSAFE, Mode.STANDBY)
 """Modes that every run plays: their rules are there."""
 
 
 def acts(mode: Mode, rng: random.Random) -> tuple[str, ...]:
-    """The kinds to draw from. One history in five is calm: orders alone, so that faults excuse nothing; one in eight is
-    about servers.
-    """
+    """The kinds to draw from. One history in five is calm: orders alone, so that faults excuse nothing."""
     if rng.random() < 0.2:
         return CALM
-    if rng.random() < 0.15:
-        return SERVER
     drawn, more = FAULTS + ORDERS, TABLE[mode].more
     return drawn + more * (len(drawn) // len(more)) if more else drawn
+
+
+def story(mode: Mode, rng: random.Random) -> Story:
+    """One history in three tells one, one in two where the mode has its own; empty for the others."""
+    own = TABLE[mode].stories
+    if rng.random() > (0.5 if own else 0.33):
+        return ()
+    return rng.choice(own if own and rng.random() < 0.7 else OF_SERVER)
 
 
 def drawable(mode: Mode) -> frozenset[str]:
     """Every kind that some history of this mode may be struck by."""
     row = TABLE[mode]
-    return frozenset({*FAULTS, *ORDERS, *CALM, *SERVER, *BIRTH, *row.more, row.first} - {""})
+    told = {step.kind for each in OF_SERVER + row.stories for step in each}
+    return frozenset({*FAULTS, *ORDERS, *CALM, *told, *BIRTH, *row.more, row.first} - {""})
 
 
 def document(mode: Mode, ttl: float, count: int = 0) -> dict[str, object]:

@@ -5,7 +5,7 @@ from tests.sim.record_agents import AgentBegan, Configured
 
 LINGERS = 35.0
 """Seconds after its end in which a fault may still be felt: a lease, and what was put off meanwhile."""
-HARMLESS = frozenset({"jump clock", "drift clock"})
+HARMLESS = frozenset({"jump clock", "drift clock", "cancel commits"})
 FAR = frozenset({"cut store from all", "elect store", "cut link", "cut way", "cut short", "ttl", "pause", "gone member"})
 """Acts that touch others than the member they name."""
 

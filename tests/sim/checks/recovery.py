@@ -23,7 +23,7 @@ FREE_WITHIN = 25.0
 """Seconds from the end of a leader's patience to a free key: a cycle, a start that is called off, and a stop."""
 CYCLE = 20.0
 """Seconds within which every agent has had a cycle: loop_wait and the budgets of the store."""
-OF_SERVER = frozenset({"crash server", "stop server", "fail jobs", "full disk", "slow disk", "slow stop"})
+OF_SERVER = frozenset({"crash server", "stop server", "fail jobs", "full disk", "slow disk", "slow stop", "kill backend"})
 """Faults of a leader's server that leave its agent and the store alone."""
 
 
@@ -31,10 +31,16 @@ def led_again(record: Record) -> Seen:
     """When the key is free, and nothing is in the way, somebody takes it."""
     former = None
     for event, later in _followed_by(record, KeySet):
-        if event.holder is None and not event.paused and quiet.but(record, former, event.at - 5, event.at + LED_WITHIN):
+        free = event.holder is None and not event.paused and _another(record, event, former)
+        if free and quiet.but(record, former, event.at - 5, event.at + LED_WITHIN):
             taken = later is not None and later.at <= event.at + LED_WITHIN
             yield HELD if taken else f"at {event.at:.3f} the key is free, and nobody takes it"
         former = event.holder or former
+
+
+def _another(record: Record, event: KeySet, former: str | None) -> bool:
+    """Whether the store names another one that may take the key: with synchronous replication that is who is listed."""
+    return record.mode not in SYNCHRONOUS or bool({*event.sync.standbys} - record.barred - {former})
 
 
 def brought_back(record: Record) -> Seen:
@@ -68,7 +74,7 @@ def key_set_free(record: Record) -> Seen:
                 holder, since = now, float("inf")
             case Opened(member=member) if member == holder:
                 since = float("inf")
-            case Closed(at=at, member=member, how="crashed") if member == holder:
+            case Closed(at=at, member=member, how="crashed" | "a full disk") if member == holder:
                 since = at
                 wrong = _keeps_key(record, member, at)
                 if wrong:
@@ -167,7 +173,7 @@ def _followed_by(record: Record, kind: type[E]) -> Iterator[tuple[E, E | None]]:
 
 
 LAWS = (
-    Law("LIV1 led again", led_again, modes=PRIMARIES - SYNCHRONOUS - {Mode.FAILSAFE}),
+    Law("LIV1 led again", led_again, modes=PRIMARIES - {Mode.FAILSAFE}),
     Law("LIV2 brought back", brought_back, modes=PRIMARIES - {Mode.FAILSAFE}),
     Law("LIV3 key set free", key_set_free, modes=PRIMARIES - SYNCHRONOUS - {Mode.FAILSAFE}),
     Law("LIV6 rejoins once", rejoins_once, modes=PRIMARIES),
