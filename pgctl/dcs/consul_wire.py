@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
+from pgctl.dcs import outcomes
+from pgctl.dcs.outcomes import Outcome
 from pgctl.errors import PgctlError
 from pgctl.model.cluster import Revision
 from pgctl.units import Seconds
@@ -32,6 +34,9 @@ class Meaning(Enum):
     ELSEWHERE = "not done: it may be tried again"
     UNSURE = "it may have been done"
     REFUSED = "refused"
+
+
+_BY_STATUS = {Outcome.DOWN: Meaning.ELSEWHERE, Outcome.REFUSED: Meaning.REFUSED, Outcome.UNKNOWN: Meaning.UNSURE}
 
 
 class Refusal(PgctlError):
@@ -149,11 +154,11 @@ def meaning(status: int, text: str) -> Meaning:
         return Meaning.BOUNDS
     if said.startswith("invalid session") or said.startswith("session id") and "not found" in said:
         return Meaning.SESSION_GONE
-    if any(words in said for words in _NOT_BEGUN) or status == 429:
+    if any(words in said for words in _NOT_BEGUN):
         return Meaning.ELSEWHERE
-    if 400 <= status < 500 or any(words in said for words in _REFUSED):
+    if any(words in said for words in _REFUSED):
         return Meaning.REFUSED
-    return Meaning.UNSURE
+    return _BY_STATUS[outcomes.of_status(status)]
 
 
 def bounds(text: str) -> Bounds | None:

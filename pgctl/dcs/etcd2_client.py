@@ -14,7 +14,9 @@ from urllib.parse import quote, urlencode
 import etcd
 
 from pgctl.clock import Clock
+from pgctl.dcs import outcomes
 from pgctl.dcs.etcd_access import Access
+from pgctl.dcs.outcomes import Outcome
 from pgctl.dcs.persist import persist
 from pgctl.endpoints import Endpoints, Finder
 from pgctl.errors import PgctlError, StoreUnreachable
@@ -25,6 +27,7 @@ from pgctl.units import Instant, Seconds
 T = TypeVar("T")
 
 _NO_V2 = "Start etcd with --enable-v2 (3.4 and 3.5 have it), or use the section etcd3."
+_LOGIN = "Look at etcd.username and etcd.password, and at what that user's roles allow."
 _NOT_BEGUN = ("no leader", "not capable")
 
 
@@ -188,16 +191,16 @@ def _judged(error: "etcd.EtcdException", status: int) -> Failed:
     payload = error.payload if isinstance(error.payload, dict) else {}
     said = " ".join(str(payload[name]) for name in ("message", "cause") if payload.get(name)) or f"status {status}"
     known = "errorCode" in payload
-    if known and isinstance(error, (etcd.EtcdKeyNotFound, etcd.EtcdNotFile)):
-        return Failed(absent=True)
-    if known and isinstance(error, (etcd.EtcdCompareFailed, etcd.EtcdAlreadyExist)):
-        return Failed(exists=isinstance(error, etcd.EtcdAlreadyExist))
-    if status == 404:
+    outcome = outcomes.of_error(outcomes.ETCD, error) if known else outcomes.of_status(status)
+    if outcome is Outcome.ANSWER:
+        absent = isinstance(error, (etcd.EtcdKeyNotFound, etcd.EtcdNotFile))
+        return Failed(exists=isinstance(error, etcd.EtcdAlreadyExist), absent=absent)
+    if status == 404 and not known:
         raise _Refused("", detail=f"there is no v2 API ({said})", hint=_NO_V2)
-    if any(words in said.lower() for words in _NOT_BEGUN):
+    if outcome is Outcome.DOWN or any(words in said.lower() for words in _NOT_BEGUN):
         raise NotSent("etcd could not serve the request", detail=said)
-    if 400 <= status < 500:
-        raise _Refused("", detail=said)
+    if outcome is Outcome.REFUSED:
+        raise _Refused("", detail=said, hint=_LOGIN if status in (401, 403) else "")
     raise NoReply("etcd did not finish the request", detail=said)
 
 

@@ -15,8 +15,9 @@ from urllib.parse import urlencode
 
 from pgctl.clock import Clock
 from pgctl.dcs import kubernetes_access as kube_access
-from pgctl.dcs import retry
+from pgctl.dcs import outcomes, retry
 from pgctl.dcs.kubernetes_access import Access, Options
+from pgctl.dcs.outcomes import Outcome
 from pgctl.endpoints import Endpoints
 from pgctl.errors import ConfigError, OutcomeUnknown, PgctlError, StoreUnreachable
 from pgctl.net import Http, NoReply, NotSent, Response, Stream, json_body
@@ -143,7 +144,8 @@ class KubernetesClient:
         text = str(document.get("message") or f"status {response.status}")
         if response.status == 429:
             raise _Throttled(text, _seconds(response.headers.get("retry-after")))
-        if 400 <= response.status < 500 and response.status not in self._unsure and document.get("kind") == "Status":
+        refused = outcomes.of_status(response.status) is Outcome.REFUSED and response.status not in self._unsure
+        if refused and document.get("kind") == "Status":
             raise Refusal(response.status, text)
         raise NoReply("Kubernetes did not finish the request", detail=text)
 

@@ -23,9 +23,8 @@ from pgctl.dcs import zookeeper_tree as tree
 from pgctl.dcs.store import ABSENT, Applied, Item, Rejected, Snapshot
 from pgctl.dcs.zookeeper_lease import Lease, ZookeeperLease
 from pgctl.dcs.zookeeper_session import BadVersion, NoNode, NotEmpty, Session
-from pgctl.dcs.zookeeper_tree import Node
 from pgctl.dcs.zookeeper_watch import ZookeeperWatch
-from pgctl.errors import OutcomeUnknown, StoreUnreachable
+from pgctl.errors import StoreUnreachable
 from pgctl.model.cluster import Revision
 from pgctl.units import Instant, Seconds
 
@@ -112,7 +111,7 @@ class ZookeeperStore:
             if any(isinstance(each, Exception) for each in answers):
                 other = zookeeper_lease.look(session, path, end)
                 return Rejected(f"{key} is held by {other.value}") if other else _CHANGED
-            return self._applied(key, session, end, lease)
+            return Applied(Revision(answers[-1].mzxid), lease.deadline)
 
     def renew(self, *, ttl: Seconds, budget: Seconds) -> Applied | Rejected:
         return self._lease.renew(ttl, budget)
@@ -130,7 +129,7 @@ class ZookeeperStore:
     def _reader(self) -> Session:
         with self._opening:
             if self._session is None:
-                self._session = Session(self._options, _READER, self._clock)
+                self._session = Session(self._options, _READER, self._clock, again=True)
                 self._session.on_change = self._watch.wake
             return self._session
 
@@ -158,8 +157,8 @@ class ZookeeperStore:
                         return Rejected(f"{key} does not exist")
                 else:
                     return Applied(Revision(stat.mzxid))
-            if zookeeper_lease.made(session, path, value, end, ephemeral=False):
-                return self._applied(key, session, end)
+            if stat := zookeeper_lease.made(session, path, value, end, ephemeral=False):
+                return Applied(Revision(stat.mzxid))
             if expect == ABSENT:
                 return Rejected(f"{key} exists")
         raise StoreUnreachable("ZooKeeper is too busy", detail=f"others make and remove {key}")
@@ -173,8 +172,8 @@ class ZookeeperStore:
                 return Rejected(f"{key} does not exist" if node is None else
                                 f"{key} has changed" if expect else f"{key} exists")
             if node is None:
-                if zookeeper_lease.made(session, path, value, end, ephemeral=True):
-                    return self._applied(key, session, end)
+                if stat := zookeeper_lease.made(session, path, value, end, ephemeral=True):
+                    return Applied(Revision(stat.mzxid))
             elif node.owner == session.id:
                 try:
                     stat = session.write(partial(_set, path=path, value=value, version=node.version), end)
@@ -184,18 +183,8 @@ class ZookeeperStore:
             else:
                 answers = zookeeper_lease.replace(session, path, value, node.version, end)
                 if not any(isinstance(each, Exception) for each in answers):
-                    return self._applied(key, session, end)
+                    return Applied(Revision(answers[-1].mzxid))
         raise StoreUnreachable("ZooKeeper is too busy", detail=f"others wrote {key} each time before us")
-
-    def _applied(self, key: str, session: Session, end: Instant, lease: Lease | None = None) -> Applied | Rejected:
-        """What was just made, with its revision. A node of another session than the lease's is one that ended meanwhile."""
-        try:
-            node: Node | None = zookeeper_lease.look(session, self._path(key), end)
-        except StoreUnreachable as error:
-            raise OutcomeUnknown(f"{key} was written, and what became of it is not known", detail=str(error)) from error
-        if node is None or lease is not None and node.owner != lease.session.id:
-            return Rejected("the lease has ended")
-        return Applied(node.revision, lease.deadline if lease else None)
 
     def _prepare(self, paths: list[str], session: Session, end: Instant) -> None:
         """The directories above these paths: a transaction makes none."""
@@ -217,5 +206,5 @@ def _take(client: Any, path: str, value: str, versions: Mapping[str, int | None]
             transaction.delete(name)
         else:
             transaction.check(name, version)
-    transaction.create(path, value.encode(), ephemeral=True)
+    zookeeper_lease.attach(transaction, path, value)
     return transaction.commit_async()

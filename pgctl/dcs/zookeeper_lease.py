@@ -124,7 +124,7 @@ class ZookeeperLease:
 
     def _grant(self, ttl: Seconds, end: Instant) -> Lease:
         """A new session, last in the list."""
-        session = Session(self._options, Seconds(ttl * 1.25 + _RELAY), self._clock)
+        session = Session(self._options, Seconds(ttl * 1.25 + _RELAY), self._clock, again=False)
         lease = Lease(session, ttl, Instant(0))
         try:
             sent = self._clock.now()
@@ -193,24 +193,37 @@ def look(session: Session, path: str, end: Instant) -> Node | None:
 
 
 def replace(session: Session, path: str, value: str, version: int, end: Instant) -> list[Any]:
-    """Makes the node anew on this session, if it is at that version, in one transaction; one answer for each step."""
+    """Makes the node anew on this session, if it is at that version, in one transaction; one answer for each step.
+
+    The last one is that of `attach`.
+    """
     def commit(client: Any) -> Any:
         transaction = client.transaction()
         transaction.delete(path, version)
-        transaction.create(path, value.encode(), ephemeral=True)
+        attach(transaction, path, value)
         return transaction.commit_async()
 
     answers: list[Any] = session.write(commit, end)
     return answers
 
 
-def made(session: Session, path: str, value: str, end: Instant, ephemeral: bool) -> bool:
-    """Creates the node and the directories above it; False when it exists. Raises StoreUnreachable, OutcomeUnknown."""
+def attach(transaction: Any, path: str, value: str) -> None:
+    """Makes the node on the transaction's session. It is written at once again, for only of that comes an answer with what
+    the node is then: looking at it afterwards would find what others made of it.
+    """
+    transaction.create(path, b"", ephemeral=True)
+    transaction.set_data(path, value.encode(), 0)
+
+
+def made(session: Session, path: str, value: str, end: Instant, ephemeral: bool) -> Any:
+    """Creates the node and the directories above it; what it is then, or None: it exists.
+
+    Raises StoreUnreachable, OutcomeUnknown.
+    """
     def create(client: Any) -> Any:
-        return client.create_async(path, value.encode(), ephemeral=ephemeral, makepath=True)
+        return client.create_async(path, value.encode(), ephemeral=ephemeral, makepath=True, include_data=True)
 
     try:
-        session.write(create, end)
+        return session.write(create, end)[1]
     except NodeExists:
-        return False
-    return True
+        return None

@@ -34,7 +34,8 @@ def said(status: int, body: str, kind: str = "text/html", *headers: str) -> Lie:
     """A complete answer of that status."""
     head = [f"HTTP/1.1 {status} Said", f"content-type: {kind}", f"content-length: {len(body.encode())}", *headers]
     raw = "\r\n".join([*head, "", body]).encode()
-    return Lie(f"{status} {kind} {body[:12] or 'empty'}", raw, whole=True, refuses=400 <= status < 500)
+    refuses = 400 <= status < 500 and status not in (408, 499)
+    return Lie(f"{status} {kind} {body[:12] or 'empty'}", raw, whole=True, refuses=refuses)
 
 
 HTML = "<html>Bad Gateway</html>"
@@ -44,8 +45,8 @@ LIES = (
     said(200, '{"result": {}}', JSON), said(200, '{"node": 5}', JSON), said(200, "false", JSON), said(204, ""),
     said(200, '{"status": "ok"}', JSON, "x-consul-index: 7", "x-etcd-index: x"),
     said(302, "", "text/html", "location: /login"), said(400, HTML), said(401, "{}", JSON), said(403, HTML),
-    said(404, HTML), said(404, '{"error": "no route"}', JSON), said(409, "{}", JSON), said(429, HTML), said(502, HTML),
-    said(504, ""), said(500, '{"message": "Key not found"}', JSON),
+    said(404, HTML), said(408, HTML), said(499, ""), said(404, '{"error": "no route"}', JSON), said(409, "{}", JSON),
+    said(429, HTML), said(502, HTML), said(504, ""), said(500, '{"message": "Key not found"}', JSON),
     Lie("closed without a word"), Lie("reset without a word", reset=True),
     Lie("reset in the head", b"HTTP/1.1 200 OK\r\n", reset=True),
     Lie("less than announced", keep=-3), Lie("reset in the body", keep=-3, reset=True),

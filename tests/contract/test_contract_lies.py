@@ -20,6 +20,8 @@ from tests.contract.conftest import Servers
 from tests.contract.launchers import LAUNCHERS
 from tests.contract.liar import LIES, Liar, Lie, liar
 from tests.contract.services_kubernetes import KubeApi
+from tests.contract.zookeeper_liar import WRITES as ZK_WRITES
+from tests.contract.zookeeper_liar import ZK_LIES, ZkLiar, ZkLie, zookeeper_liar
 
 pytestmark = pytest.mark.contract
 
@@ -59,7 +61,7 @@ def store(kind: str, servers: Servers, between: Liar) -> Iterator[Store]:
     found.close()
 
 
-def raised(call: Callable[[], object], lie: Lie) -> StoreUnreachable | OutcomeUnknown:
+def raised(call: Callable[[], object], lie: Lie | ZkLie) -> StoreUnreachable | OutcomeUnknown:
     """What a verb raises; one that answers believed the lie."""
     try:
         answer = call()
@@ -94,3 +96,42 @@ def test_a_watch_that_is_lied_to_fails_or_waits(store: Store, between: Liar) -> 
         with contextlib.suppress(StoreUnreachable):
             store.watch(since, heard.append, budget=SHORT)
     assert not any(heard)
+
+
+@pytest.fixture
+def beyond(servers: Servers) -> Iterator[ZkLiar]:
+    with zookeeper_liar(servers.get("zookeeper").port) as found:
+        yield found
+
+
+@pytest.fixture
+def ensemble(beyond: ZkLiar) -> Iterator[Store]:
+    """ZooKeeper by way of its liar; it holds the lead."""
+    section = StoreSection("zookeeper", {"hosts": [f"127.0.0.1:{beyond.port}"]}, uuid.uuid4().hex, "prod")
+    found = factory.open_store(section, SystemClock())
+    assert isinstance(found.hold("leader", "a", ttl=TTL, budget=SOON), Applied)
+    assert isinstance(found.put("config", "0", budget=SOON), Applied)
+    yield found
+    found.close()
+
+
+@pytest.mark.parametrize("lie", ZK_LIES, ids=lambda lie: lie.name)
+def test_no_lie_of_zookeeper_is_believed(ensemble: Store, beyond: ZkLiar, lie: ZkLie) -> None:
+    store = ensemble
+    beyond.tell(lie)
+    for call in (lambda: store.renew(ttl=TTL, budget=SHORT), lambda: store.hold("leader", "a", ttl=TTL, budget=SHORT),
+                 lambda: store.delete("sync", budget=SHORT), lambda: store.snapshot(budget=SHORT)):
+        raised(call, lie)
+    beyond.tell(None)
+    assert isinstance(store.renew(ttl=TTL, budget=SOON), Applied)
+    store.snapshot(budget=SOON)
+    deletion = () if lie.of_bodies else (lambda: store.delete("config", budget=Seconds(2)),)
+    for write in (lambda: store.put("config", "1", budget=Seconds(2)), lambda: store.put("fresh", "1", budget=Seconds(2)),
+                  lambda: store.hold("second", "a", ttl=TTL, budget=Seconds(2)),
+                  lambda: store.put("members/a", "1", leased=True, ttl=TTL, budget=Seconds(2)), *deletion):
+        beyond.tell(lie, ZK_WRITES)
+        error = raised(write, lie)
+        assert lie.refuses or isinstance(error, OutcomeUnknown) and beyond.passed_on == 1, (error, beyond.passed_on)
+        beyond.tell(None)
+        assert isinstance(store.renew(ttl=TTL, budget=SOON), Applied)
+    assert store.snapshot(budget=SOON).items["leader"].mine
