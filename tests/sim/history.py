@@ -38,6 +38,8 @@ class Outcome:
     findings: list[Finding]
     """Of every law of the mode."""
     story: list[str] = field(repr=False, default_factory=list)
+    mutation: Mutation = SOUND
+    """What was broken on purpose."""
 
     @property
     def leaders(self) -> int:
@@ -66,7 +68,7 @@ def run(seed: int, plan: Plan | None = None, mutation: Mutation = SOUND, mode: M
     found = [finding for finding in findings if not finding.verdict.passes]
     for finding in found:
         world.tell(f"VIOLATION {finding}")
-    return Outcome(seed, drawn, world.record, found, findings, world.story)
+    return Outcome(seed, drawn, world.record, found, findings, world.story, mutation)
 
 
 def _settle(world: World, admin: ClusterStore, within: float, *, steady: float) -> float:
