@@ -60,6 +60,35 @@ class Device(Protocol):
     def abandon(self) -> None: ...
 
 
+class Marked(Protocol):
+    """What outlives this agent of the device that it has opened."""
+
+    def put(self, device: str) -> None: ...
+
+    def there(self) -> bool: ...
+
+    def remove(self) -> None: ...
+
+
+class Mark:
+    """A file that names the device which a life of this agent has opened, for whoever has to close it."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def put(self, device: str) -> None:
+        """Raises OSError."""
+        with open(self._path, "w", encoding="utf-8") as file:
+            file.write(device)
+
+    def there(self) -> bool:
+        return os.path.exists(self._path)
+
+    def remove(self) -> None:
+        with suppress(OSError):
+            os.unlink(self._path)
+
+
 class Watchdog:
     """Used by the loop's and the heartbeat's threads."""
 
@@ -67,7 +96,7 @@ class Watchdog:
         self._lock = threading.Lock()
         self._section = section
         self._device = device_of(section)
-        self._mark = f"{run_dir}/{WATCHDOG}"
+        self._mark: Marked = Mark(f"{run_dir}/{WATCHDOG}")
         self._clock = clock
         self._wanted = self._timeout = 0
         self._reset = Instant(0)
@@ -125,7 +154,7 @@ class Watchdog:
     def close(self) -> None:
         """Stops the clock: nothing of ours can write, or the operator wants it so. One left by an earlier life, too."""
         with self._lock:
-            if not self.open and not os.path.exists(self._mark):
+            if not self.open and not self._mark.there():
                 return
             try:
                 if not self.open:
@@ -136,8 +165,7 @@ class Watchdog:
                 log.warning("the watchdog could not be closed: %s", error.strerror)
                 self._device.abandon()
             self._timeout = 0
-            with suppress(OSError):
-                os.unlink(self._mark)
+            self._mark.remove()
 
     def reconfigure(self, section: WatchdogSection) -> None:
         """A new section: what is open is closed when it is another device or off, and opened anew by the next cycle."""
@@ -159,8 +187,7 @@ class Watchdog:
     def _open(self, ttl: float) -> str:
         """The mark comes first: whoever finds it can close what this process leaves open."""
         try:
-            with open(self._mark, "w", encoding="utf-8") as file:
-                file.write(self._section.device)
+            self._mark.put(self._section.device)
             self._device.open()
             why = self._set(ttl)
         except OSError as error:

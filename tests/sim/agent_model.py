@@ -5,9 +5,10 @@ what it has sent.
 """
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
-from pgctl.agent import outcomes
+from pgctl.agent import lead, outcomes
 from pgctl.agent.core.cycle import Cycle, CycleResult, CycleStart, cycle
 from pgctl.agent.core.effects import Answer
 from pgctl.agent.core.memory import Memory
@@ -24,6 +25,7 @@ from tests.sim.heartbeat_model import HeartbeatModel
 from tests.sim.jobs_model import JobsModel
 from tests.sim.post import Post, SentClock
 from tests.sim.stale_store import StaleStore
+from tests.sim.watchdog_model import HostWatchdog
 
 SHORTEST = 0.05
 
@@ -38,6 +40,8 @@ class Agent:
         self.frozen_until = self.stuck_until = self.pulseless_until = 0.0
         self.settings, _ = settings_table.read(node.bootstrap)
         self.cell = LeaseCell()
+        self.watchdog = HostWatchdog(node)
+        self.hands = SimpleNamespace(watchdog=self.watchdog, lease=self.cell, fence=node.fence, clock=node.clock)
         self.promise = PromiseCell(self.cell, node.disk, lambda: node.fence.armed)
         self.memory = Memory(settings=self.settings)
         self.shown: View | None = None
@@ -79,7 +83,8 @@ class Agent:
     def may_write(self) -> bool:
         """As the real driver's: a live fence, and more than the margin left."""
         lease = self.cell.read()
-        good = lease.left(Instant(self.now)) >= self.margin(lease) and self.fence.alive()
+        guarded = self.fence.alive() and (self.node.mutation.unwatched or not self.watchdog.missing)
+        good = lease.left(Instant(self.now)) >= self.margin(lease) and guarded
         return good or bool(self.node.mutation.reckless)
 
     def end(self) -> None:
@@ -131,12 +136,16 @@ class Agent:
         self.pace_ttl = self.settings.ttl
         self.fence.start()
         self.driver.begin()
-        name = self.node.name
+        name, fault = self.node.name, self._see_to_watchdog()
         host = Host(name, f"postgres://{name}:5432/postgres", f"http://{name}:8008/patroni", "4.1.0", self.node.tags,
-                    bootstrap=self.node.bootstrap)  # fmt: skip
+                    bootstrap=self.node.bootstrap, watchdog_fault=fault)  # fmt: skip
         start = CycleStart(Instant(self.now), self.node.clock.wall(), host, self.memory, self.cell.read(),
                            self.jobs.look(), self.order, self.promise.read())  # fmt: skip
         self._step(start, cycle(start), None)
+
+    def _see_to_watchdog(self) -> str:
+        fault = lead.see_to_watchdog(self.hands, self.settings)  # type: ignore[arg-type]
+        return "" if self.node.mutation.unwatched else fault
 
     def _step(self, start: CycleStart, running: Cycle, answer: object) -> None:
         try:

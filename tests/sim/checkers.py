@@ -13,6 +13,7 @@ from tests.sim.checks import (
     birth,
     data,
     failsafe,
+    guards,
     journal,
     lease,
     liveness,
@@ -30,6 +31,7 @@ from tests.sim.record import Record
 LAWS: tuple[Law, ...] = (
     *lease.LAWS, *data.LAWS, *synchrony.LAWS, *failsafe.LAWS, *slots.LAWS, *pause.LAWS, *requests.LAWS, *liveness.LAWS,
     *journal.LAWS, *agents.LAWS, *birth.LAWS, *recovery.LAWS, *sync_writes.LAWS, *standby.LAWS,
+    *guards.LAWS,
 )  # fmt: skip
 
 

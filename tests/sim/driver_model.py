@@ -6,6 +6,7 @@ Follows `pgctl.agent.driver` and `store_effects`, with answers that come later o
 from collections.abc import Callable
 from typing import Any
 
+from pgctl.agent import lead
 from pgctl.agent.core import effects as e
 from pgctl.agent.core import own_keys
 from pgctl.agent.core.view import ShowView
@@ -132,6 +133,10 @@ class DriverModel:
         if not agent.fence.alive():
             reply(e.Answer(e.Outcome.REJECTED, "the fence process is not alive"))
             return
+        unwatched = agent.watchdog.fault(agent.settings.ttl) if request.arm and not self._node.mutation.unwatched else ""
+        if unwatched:
+            reply(e.Answer(e.Outcome.REJECTED, unwatched))
+            return
         bound = agent.promise.attempt(Instant(agent.now))
         if bound:
             reply(e.Answer(e.Outcome.REJECTED, bound))
@@ -144,9 +149,9 @@ class DriverModel:
 
         def taken(applied: Applied) -> None:
             self._node.took_lead()
-            lease = agent.cell.hold(applied.deadline or agent.cell.session, agent.settings.margin)
+            agent.cell.hold(applied.deadline or agent.cell.session, agent.settings.margin)
             if request.arm:
-                self._arm(lease.deadline, agent.margin(lease))
+                self._arm()
 
         if isinstance(request, e.HoldLease):
             guard = request.guard
@@ -253,17 +258,17 @@ class DriverModel:
     def _move_fence(self, armed: bool) -> e.Answer:
         agent, lease = self._agent, self._agent.cell.read()
         if not armed:
-            agent.fence.disarm()
+            lead.disarm(agent.hands)
             if agent.settings.pause:
                 self._world.note(SetFree(self._world.now, self._node.name, True))
         elif lease.left(Instant(agent.now)) <= 0:
             return e.Answer(e.Outcome.REJECTED, "there is no lease to guard")
         else:
-            self._arm(lease.deadline, agent.margin(lease))
+            self._arm()
         return e.APPLIED
 
-    def _arm(self, deadline: float, margin: float) -> None:
-        self._agent.fence.arm(deadline, margin)
+    def _arm(self) -> None:
+        lead.arm(self._agent.hands, self._agent.settings)
         self._world.note(SetFree(self._world.now, self._node.name, False))
 
     def _change_server(self, request: e.WriteConf | e.StirStandbys | e.SetSlots | e.RunCallback) -> e.Answer:

@@ -106,8 +106,9 @@ def _accept(agent: Any, ping: Ping) -> str:
 
 def prolong(agent: Any, request: e.Prolong) -> e.Answer:
     world, name = agent.node.world, agent.node.name
-    margin = settings.margin(agent.settings.ttl)
-    lease = agent.cell.prolong(request.deadline, Instant(agent.now), margin)
+    margin = settings.margin(agent.watchdog.within(agent.settings.ttl))
+    deadline = agent.watchdog.keep(request.deadline, agent.settings.ttl)
+    lease = agent.cell.prolong(deadline, Instant(agent.now), margin)
     if lease is None:
         return e.Answer(e.Outcome.REJECTED, "the members agreed too late")
     agent.fence.move(lease.deadline, margin)

@@ -1,7 +1,8 @@
 """Puts the acts of a plan into the world, and takes them out again; at the end everything heals.
 
 Agent and fence of one member never fail at once: of the two guards one has to work, which is what is claimed. Both at once
-is a frozen machine, or two processes shot within seconds; against that there is only the kernel's watchdog.
+is a frozen machine, or two processes shot within seconds; against that there is only the kernel's watchdog, and it happens
+only in the mode that requires one.
 """
 
 from collections.abc import Callable
@@ -39,6 +40,7 @@ FIT: dict[str, Callable[[Node], bool]] = {
     **dict.fromkeys(("crash server", "stop server", "full disk", "hang server"), _runs),
     **dict.fromkeys(("kill backend", "stray slots"), _is_up),
     **dict.fromkeys(("restart", "reinitialize", "kill agent", "restart agent", "freeze agent", "stick loop"), _is_alive),
+    **dict.fromkeys(("freeze guards", "kill guards"), _is_alive),
     "cancel commits": lambda node: bool(node.server.waiting),
     "replace data": lambda node: not node.server.writable and node.host_up,
 }
@@ -101,6 +103,9 @@ class Injector:
             "cut way": lambda: self._cut_way((node.name, act.other), lasts),
             "lose replies": lambda: self._span(node, "lose_replies", lasts, 0.5 if act.number > 10 else 1.0, 0.0),
             "late requests": lambda: self._span(node, "late_requests", lasts, 12.0, 0.0),
+            "freeze guards": lambda: self._freeze_guards(node, lasts),
+            "kill guards": lambda: self._kill_guards(node, lasts),
+            "watchdog fails": lambda: self._span(node.device, "broken", lasts, True, False),
             "freeze fence": lambda: self._freeze_fence(node, min(lasts, FENCE_MOST)),
             "stall heartbeat": lambda: self._fail(node, "pulseless_until", lasts),
             "slow disk": lambda: self._span(node.server, "slow_disk", lasts, act.number / 10, 0.0),
@@ -186,6 +191,19 @@ class Injector:
         node.fence.frozen_until = self._world.now + lasts
         return True
 
+    def _freeze_guards(self, node: Node, lasts: float) -> bool:
+        """The whole machine stands still, but for the server: only the kernel's watchdog is left."""
+        frozen = self._freeze(node, lasts)
+        if frozen:
+            node.fence.frozen_until = self._world.now + lasts
+        return frozen
+
+    def _kill_guards(self, node: Node, lasts: float) -> bool:
+        killed = self._kill(node, lasts)
+        if killed:
+            node.fence.die()
+        return killed
+
     def _lose_host(self, node: Node, lasts: float) -> None:
         node.lose_host()
         self._world.at(lasts, node.boot)
@@ -247,6 +265,7 @@ class Injector:
         for node in self._nodes.values():
             self._take_away(node)
             node.cut_from_store, node.fail_jobs, node.host_up, node.server.hung = False, False, True, False
+            node.device.broken = False
             node.stale_for = node.clock.wall_off = node.server.slow_disk = 0.0
             node.lose_replies = node.late_requests = node.slow_stop = node.fence.late = node.fence.frozen_until = 0.0
             if node.agent is not None:

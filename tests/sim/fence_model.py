@@ -3,6 +3,7 @@
 It goes on when its agent does not. One that does not look for five seconds counts as dead, and its agent puts up another.
 """
 
+from contextlib import suppress
 from typing import Any
 
 from pgctl.agent import fence_process
@@ -65,6 +66,11 @@ class FenceModel:
         self._mark = -STALE
         self._record = Record()
 
+    def die(self) -> None:
+        """What it was told stays in its file, for the next one."""
+        self._number += 1
+        self._mark = -STALE
+
     def _now(self) -> int:
         return int(self.node.clock.now() * SECOND)
 
@@ -95,3 +101,13 @@ class FenceModel:
         if stage == END and self._stage < END and fence_process.frozen(record):
             self.node.end_frozen_agent()
         self._stage = max(self._stage, stage)
+        self._close_watchdog(stage)
+
+    def _close_watchdog(self, stage: int) -> None:
+        """In a dead agent's place, once nothing can write."""
+        node = self.node
+        idle = not self._record.armed or (stage > NOTHING and not node.server.running)
+        if node.mark.there() and not node.alive and idle:
+            with suppress(OSError):
+                node.device.close()
+                node.mark.remove()

@@ -4,7 +4,7 @@
 """
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tests.sim import modes
 from tests.sim.modes import Mode
@@ -68,11 +68,16 @@ def draw(seed: int, mode: Mode = Mode.ASYNCHRONOUS, kinds: tuple[str, ...] = ())
     drawn = kinds or modes.acts(mode, rng)
     acts = _told(rng, story) if story else _drawn(rng, drawn, row.first if not kinds and drawn != modes.CALM else "")
     barred = rng.choice(NAMES) if rng.random() < 0.2 else ""
-    ttl, count = rng.choice((5.0, 15.0, 30.0)), rng.choice(row.counts) if row.counts else 0
+    ttl, count = rng.choice(row.ttls), rng.choice(row.counts) if row.counts else 0
     patience = rng.choice((0.0, 4.0, 10.0)) if story or rng.random() < 0.2 else 300.0
     birth = _birth(rng) if not kinds and not story and drawn != modes.CALM and rng.random() < 0.2 else ()
-    in_order = tuple(sorted(acts, key=lambda act: act.at))
+    in_order = tuple(_within(row, act) for act in sorted(acts, key=lambda act: act.at))
     return Plan(ttl, barred, in_order, mode, count, patience, birth, QUIET if story else AFTER)
+
+
+def _within(row: modes.Row, act: Act) -> Act:
+    """Nobody lowers the ttl below what the mode can live with."""
+    return replace(act, number=row.ttls[0]) if act.kind == "ttl" and act.number < row.ttls[0] else act
 
 
 def _drawn(rng: random.Random, kinds: tuple[str, ...], first: str) -> list[Act]:

@@ -45,7 +45,8 @@ class HeartbeatModel:
 
     def _pulse(self) -> Pulse:
         agent, lease = self._agent, self._agent.cell.read()
-        return Pulse(Instant(agent.now), agent.pace_ttl, lease.held, lease.deadline, Instant(agent.progress))
+        within = agent.watchdog.within(agent.pace_ttl) if lease.held else agent.pace_ttl
+        return Pulse(Instant(agent.now), agent.pace_ttl, lease.held, lease.deadline, Instant(agent.progress), within)
 
     def _tick(self) -> None:
         if self._agent.now - self._agent.turned <= self._agent.pace_ttl:
@@ -53,14 +54,15 @@ class HeartbeatModel:
 
     def _renew(self, ttl: float) -> None:
         agent = self._agent
-        margin = settings.margin(ttl)
+        lasting = agent.watchdog.within(ttl) if agent.cell.read().held else ttl
+        margin = settings.margin(lasting)
         budget = heartbeat.budget(self._pulse(), margin)
         token = agent.cell.token()
 
         def answered(found: Applied | Rejected | None) -> None:
-            self._perform(self._beats.send(self._renewed(token, found, margin)))
+            self._perform(self._beats.send(self._renewed(token, found, ttl, margin)))
 
-        limited = agent.cell.limit(Instant(agent.now + ttl), margin)
+        limited = agent.cell.limit(Instant(agent.now + lasting), margin)
         if limited is not None and not agent.node.mutation.boast:
             agent.fence.move(limited.deadline, margin)
         self._sent += 1
@@ -75,7 +77,7 @@ class HeartbeatModel:
         answer: Applied | Rejected = self._agent.store.renew(ttl, budget=budget)
         return answer
 
-    def _renewed(self, token: int, found: Applied | Rejected | None, margin: float) -> Answer:
+    def _renewed(self, token: int, found: Applied | Rejected | None, ttl: float, margin: float) -> Answer:
         agent = self._agent
         if found is None:
             return Answer(Outcome.UNKNOWN, "no answer")
@@ -85,8 +87,18 @@ class HeartbeatModel:
                 agent.ring()
             return Answer(Outcome.REJECTED, found.reason)
         if found.deadline is not None:
-            deadline = Instant(found.deadline + self._boast)
+            deadline = self._watched(Instant(found.deadline + self._boast), ttl)
             lease = agent.cell.extend(token, deadline, Instant(agent.now), margin)
             if lease.held:
                 agent.fence.move(lease.deadline, margin)
         return APPLIED
+
+    def _watched(self, deadline: Instant, ttl: float) -> Instant:
+        """Pings the watchdog of a lead that rests on the store."""
+        agent, lease = self._agent, self._agent.cell.read()
+        if not lease.held or lease.failsafe or not agent.watchdog.open:
+            return deadline
+        believed: Instant = agent.watchdog.keep(deadline, ttl)
+        if not agent.watchdog.open:
+            agent.ring()
+        return believed

@@ -14,7 +14,7 @@ from tests.sim.checkers import Finding
 from tests.sim.checks import liveness
 from tests.sim.faults import Injector
 from tests.sim.generators import NAMES, SPAN, Plan
-from tests.sim.modes import Mode
+from tests.sim.modes import TABLE, Mode
 from tests.sim.node import SOUND, Mutation, Node
 from tests.sim.record import End, IntentSet, KeySet, Opened, Record, Standing, SyncSet
 from tests.sim.record_agents import Claimed, Configured
@@ -89,6 +89,7 @@ def _nodes(world: World, plan: Plan, mutation: Mutation) -> dict[str, Node]:
     for name in NAMES:
         tags = Tags(nofailover=name == plan.barred, published={})
         nodes[name] = Node(world, name, bootstrap=document, tags=tags, mutation=mutation)
+        nodes[name].watchdog_mode = TABLE[plan.mode].watchdog
     for node in nodes.values():
         node.peers = {name: other for name, other in nodes.items() if other is not node}
         node.start_agent()

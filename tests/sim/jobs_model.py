@@ -186,6 +186,8 @@ class JobsModel:
             node.crash_server("stopped")
             return
         yield self._between(0.01, 0.2)
+        if node.mutation.hasty:
+            self._agent.watchdog.close()
         node.stop_server()
         while server.running:
             if self._world.now > until:

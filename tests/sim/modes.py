@@ -74,6 +74,18 @@ OF_PROMISES: tuple[Story, ...] = (
 """A leader that leads on without the store, and then cannot."""
 
 
+OF_GUARDS = ("freeze guards", "kill guards", "watchdog fails")
+OF_WATCHDOG: tuple[Story, ...] = (
+    (Step("freeze guards", 45.0),),
+    (Step("kill guards", 45.0),),
+    (Step("cut store", 45.0), Step("kill guards", 45.0, 10.0)),
+    (Step("watchdog fails", 45.0),),
+    (Step("watchdog fails", 45.0), Step("lose host", 20.0, 5.0)),
+    (Step("switchover"), Step("freeze guards", 45.0, 5.0)),
+)
+"""Machines that freeze, guards that are shot, devices that break."""
+
+
 OF_REMOTE = ("remote crashes", "remote out of reach", "remote replaced")
 TURNS = ("promote cluster", "demote cluster")
 """Orders that take the section of a standby cluster away, and add it again."""
@@ -87,6 +99,8 @@ class Mode(StrEnum):
     FAILSAFE = "failsafe"
     STANDBY = "standby"
     PAUSE = "pause"
+    WATCHED = "watched"
+    """Every member requires the kernel's watchdog; so agent and fence may both fail at once."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +113,8 @@ class Row:
     """Values of synchronous_node_count to draw from."""
     first: str = ""
     """An act that every history of the mode begins with, but its stories and the calm ones."""
+    watchdog: str = "off"
+    ttls: tuple[float, ...] = (5.0, 15.0, 30.0)
     stories: tuple[Story, ...] = ()
     """Told more often than those of servers."""
 
@@ -114,8 +130,11 @@ TABLE: Mapping[Mode, Row] = {
     Mode.STANDBY: Row({"standby_cluster": SECTION}, more=(*OF_REMOTE, *TURNS, *TURNS)),
     Mode.PAUSE: Row(more=("pause", "restart", "switchover", "failover", "reinitialize"), first="pause",
                     stories=OF_PAUSE),
+    Mode.WATCHED: Row(more=(*OF_GUARDS, *OF_GUARDS, "cut store"), watchdog="required", ttls=(15.0, 30.0),
+                      stories=OF_WATCHDOG),
 }  # fmt: skip
-LIVE = (Mode.ASYNCHRONOUS, Mode.SYNCHRONOUS, Mode.STRICT, Mode.QUORUM, Mode.PAUSE, Mode.FAILSAFE, Mode.STANDBY)
+LIVE = (Mode.ASYNCHRONOUS, Mode.SYNCHRONOUS, Mode.STRICT, Mode.QUORUM, Mode.PAUSE, Mode.FAILSAFE, Mode.STANDBY,
+        Mode.WATCHED)  # fmt: skip
 """Modes that every run plays: their rules are there."""
 
 

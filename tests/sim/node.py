@@ -20,6 +20,7 @@ from tests.sim.host_clock import TOLERATED, HostClock
 from tests.sim.postgres_model import Server
 from tests.sim.record import Closed, LeadLost, NamesSet, Opened, SetFree
 from tests.sim.record_agents import AgentBegan
+from tests.sim.watchdog_model import DeviceModel, MarkModel
 from tests.sim.world import World
 
 
@@ -36,6 +37,12 @@ class Mutation:
     """What an agent promised a leader without the store is not known to its next life."""
     presumptuous: bool = False
     """A leader without the store takes silence for consent."""
+    unwatched: bool = False
+    """A watchdog that is required is not asked for before a deed."""
+    hasty: bool = False
+    """Whoever steps down closes the watchdog first."""
+    deaf: bool = False
+    """The watchdog resets no machine."""
 
 
 SOUND = Mutation()
@@ -49,6 +56,7 @@ class Node:
         self.bootstrap, self.mutation = bootstrap, mutation
         self.server = world.servers.setdefault(name, Server(name, self._opened, self._closed, self._renamed))
         self.fence = FenceModel(self, broken=mutation.unfenced)
+        self.device, self.mark, self.watchdog_mode = DeviceModel(self), MarkModel(), "off"
         self.disk = Disk(forgetful=mutation.forgetful)
         self.agent: Agent | None = None
         self.peers: dict[str, Node] = {}
@@ -144,6 +152,8 @@ class Node:
         self.server.vanish()
         self.fence.lose()
         self.disk.lose()
+        self.device.lose()
+        self.mark.remove()
         self.host_up = False
 
     def boot(self) -> None:
@@ -182,7 +192,7 @@ class Node:
         server, cluster = agent.shown.server, agent.shown.cluster
         return Peer(name, server.lsn is not None, server.phase is Phase.PRIMARY, server.lsn or Lsn(0), server.timeline,
                     other.tags, looked=cluster is None or cluster.leader is None,
-                    failsafe=agent.failsafe_active)  # fmt: skip
+                    watchdog_failed=bool(agent.shown.host.watchdog_fault), failsafe=agent.failsafe_active)  # fmt: skip
 
     # --- the leader key ---------------------------------------------------------------------------------------------
 

@@ -134,6 +134,19 @@ class SlotChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class Watched:
+    """The kernel's watchdog of a host begins to count, or (`running` False) does so no more. `confirms`: its server can
+    confirm commits; `paused`: as its agent knows.
+    """
+
+    at: float
+    member: str
+    running: bool
+    confirms: bool = False
+    paused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Spared:
     """What was struck a moment ago came to nothing: there was nothing to strike, or the other guard was failing."""
 
@@ -144,5 +157,5 @@ class Spared:
 
 AgentEvent = (
     AgentBegan | JobEnded | Astray | Redecided | Said | SyncAsked | SyncRefused | Rewound | Claimed | Configured
-    | PauseSeen | Alien | SlotChanged | Spared
+    | PauseSeen | Alien | SlotChanged | Watched | Spared
 )  # fmt: skip

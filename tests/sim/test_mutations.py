@@ -53,6 +53,20 @@ def silent_members(seed: int) -> Plan:
     return Plan(15.0, "", acts, Mode.FAILSAFE)
 
 
+def frozen_machines(seed: int) -> Plan:
+    """Agent and fence of the leader stand still, and its server goes on."""
+    return Plan(15.0, "", (Act(10.0 + seed / 4, "freeze guards", LEADER, 45.0),), Mode.WATCHED)
+
+
+def broken_devices(seed: int) -> Plan:
+    fail = (Act(10.0, "watchdog fails", name, 60.0) for name in generators.NAMES)
+    return Plan(15.0, "", (*fail, *(Act(13.0 + seed, "failover", name) for name in "bc")), Mode.WATCHED)
+
+
+def planned(seed: int) -> Plan:
+    return Plan(15.0, "", (Act(10.0 + seed, "switchover", LEADER),), Mode.WATCHED)
+
+
 MUTATIONS = [
     pytest.param(Mutation(unfenced=True), frozen_agents, "INV4 one writable", id="without a fence"),
     pytest.param(Mutation(reckless=True), stuck_restart, "INV4 one writable", id="without asking for the lease"),
@@ -60,6 +74,9 @@ MUTATIONS = [
     pytest.param(Mutation(forgetful=True), forgotten_promise, "INV7 promises kept", id="forgetting a promise"),
     pytest.param(Mutation(presumptuous=True), silent_members, "INV6 members agreed", id="taking silence for consent"),
     pytest.param(Mutation(presumptuous=True), silent_members, "INV4 one writable", id="taking silence for consent, again"),
+    pytest.param(Mutation(deaf=True), frozen_machines, "INV4 one writable", id="without a reset"),
+    pytest.param(Mutation(unwatched=True), broken_devices, "INV21 required guards", id="without asking for the watchdog"),
+    pytest.param(Mutation(hasty=True), planned, "INV20 closed harmless", id="closing the watchdog first"),
 ]
 SEEDS = 12
 
@@ -72,7 +89,9 @@ def test_a_broken_guard_is_found(mutation: Mutation, plan: Callable[[int], Plan]
 
 
 @pytest.mark.sim
-@pytest.mark.parametrize("plan", [frozen_agents, stuck_restart, cut_leaders, forgotten_promise, silent_members])
+@pytest.mark.parametrize("plan", [
+    frozen_agents, stuck_restart, cut_leaders, forgotten_promise, silent_members, frozen_machines, broken_devices, planned,
+])
 def test_the_same_histories_break_nothing_with_sound_guards(plan: Callable[[int], Plan]) -> None:
     for seed in range(SEEDS):
         assert not run(seed, plan(seed), SOUND).violations
