@@ -23,6 +23,7 @@ from pgctl.units import Instant
 from tests.sim.driver_model import DriverModel
 from tests.sim.heartbeat_model import HeartbeatModel
 from tests.sim.jobs_model import JobsModel
+from tests.sim.logical_model import KeeperModel
 from tests.sim.post import Post, SentClock
 from tests.sim.stale_store import StaleStore
 from tests.sim.watchdog_model import HostWatchdog
@@ -53,6 +54,7 @@ class Agent:
         clock = SentClock()
         self.store = ClusterStore(StaleStore(node, clock), "sim", self.settings)
         self.post, self.driver, self.jobs = Post(self, clock), DriverModel(self), JobsModel(self)
+        self.keeper = KeeperModel(self)
         self._heartbeat = HeartbeatModel(self, boast=node.mutation.boast)
         self._busy = self._rung = False
         self._number = 0
@@ -140,7 +142,7 @@ class Agent:
         host = Host(name, f"postgres://{name}:5432/postgres", f"http://{name}:8008/patroni", "4.1.0", self.node.tags,
                     bootstrap=self.node.bootstrap, watchdog_fault=fault)  # fmt: skip
         start = CycleStart(Instant(self.now), self.node.clock.wall(), host, self.memory, self.cell.read(),
-                           self.jobs.look(), self.order, self.promise.read())  # fmt: skip
+                           self.jobs.look(), self.order, self.promise.read(), self.keeper.found())  # fmt: skip
         self._step(start, cycle(start), None)
 
     def _see_to_watchdog(self) -> str:

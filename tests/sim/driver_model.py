@@ -18,7 +18,7 @@ from pgctl.model.server import Phase, ServerState
 from pgctl.units import Instant, Seconds
 from tests.sim import failsafe_model, stored
 from tests.sim.observe import Observer
-from tests.sim.postgres_model import BASE, RECORD, Server
+from tests.sim.postgres_model import Server, records
 from tests.sim.record import Attempted, GivenUp, Handed, SetFree
 from tests.sim.record_agents import SlotChanged
 
@@ -78,8 +78,9 @@ class DriverModel:
                 self._lead(request, reply)
             case e.WriteConf() | e.StirStandbys() | e.SetSlots() | e.RunCallback():
                 agent.later(pause, lambda: reply(self._change_server(request)))
-            case e.KeepLogical():
-                reply(e.APPLIED)  # the model's servers have no logical slots
+            case e.KeepLogical(plan):
+                agent.keeper.want(plan, records)
+                reply(e.APPLIED)
             case e.StartJob() | e.CancelJob() | e.MoveFence() | e.Quit():
                 reply(self._order(request))
             case _:
@@ -182,7 +183,7 @@ class DriverModel:
         world, server = self._world, self._node.server
         world.note(GivenUp(world.now, server.name, str(server.phase), self._agent.settings.pause))
         if handed:
-            told = (stored.optime(world.universe) - BASE) // RECORD
+            told = records(stored.optime(world.universe))
             others = tuple(len(other.wal) for other in world.servers.values() if other is not server)
             world.note(Handed(world.now, server.name, told, len(server.wal), others))
 

@@ -89,7 +89,8 @@ def _nodes(world: World, plan: Plan, mutation: Mutation) -> dict[str, Node]:
     for name in NAMES:
         tags = Tags(nofailover=name == plan.barred, published={})
         nodes[name] = Node(world, name, bootstrap=document, tags=tags, mutation=mutation)
-        nodes[name].watchdog_mode = TABLE[plan.mode].watchdog
+        nodes[name].watchdog_mode, nodes[name].server.version = TABLE[plan.mode].watchdog, TABLE[plan.mode].version
+        nodes[name].server.boasts = 1000 if mutation.boastful else 0
     for node in nodes.values():
         node.peers = {name: other for name, other in nodes.items() if other is not node}
         node.start_agent()

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from tests.sim.logical_model import FEED
 from tests.sim.remote_model import SECTION
 
 FAULTS = (
@@ -101,6 +102,8 @@ class Mode(StrEnum):
     PAUSE = "pause"
     WATCHED = "watched"
     """Every member requires the kernel's watchdog; so agent and fence may both fail at once."""
+    LOGICAL = "logical"
+    """A permanent logical slot, on servers of PostgreSQL 16, whose standbys make their own."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,8 @@ class Row:
     first: str = ""
     """An act that every history of the mode begins with, but its stories and the calm ones."""
     watchdog: str = "off"
+    version: int = 150000
+    """The servers' server_version_num."""
     ttls: tuple[float, ...] = (5.0, 15.0, 30.0)
     stories: tuple[Story, ...] = ()
     """Told more often than those of servers."""
@@ -132,9 +137,10 @@ TABLE: Mapping[Mode, Row] = {
                     stories=OF_PAUSE),
     Mode.WATCHED: Row(more=(*OF_GUARDS, *OF_GUARDS, "cut store"), watchdog="required", ttls=(15.0, 30.0),
                       stories=OF_WATCHDOG),
+    Mode.LOGICAL: Row({"slots": {FEED: {"type": "logical", "database": "postgres", "plugin": "pgoutput"}}}, version=160000),
 }  # fmt: skip
 LIVE = (Mode.ASYNCHRONOUS, Mode.SYNCHRONOUS, Mode.STRICT, Mode.QUORUM, Mode.PAUSE, Mode.FAILSAFE, Mode.STANDBY,
-        Mode.WATCHED)  # fmt: skip
+        Mode.WATCHED, Mode.LOGICAL)  # fmt: skip
 """Modes that every run plays: their rules are there."""
 
 

@@ -41,6 +41,8 @@ class Mutation:
     """A watchdog that is required is not asked for before a deed."""
     hasty: bool = False
     """Whoever steps down closes the watchdog first."""
+    boastful: bool = False
+    """A standby says that it has replayed more than it has."""
     deaf: bool = False
     """The watchdog resets no machine."""
 

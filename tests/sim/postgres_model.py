@@ -19,15 +19,19 @@ from pgctl.model.conf import Conf, SlotPlan
 from pgctl.model.lsn import Lsn
 from pgctl.model.server import ControlData, Phase, Postmaster, ServerState, Slot, WalSender
 from pgctl.model.timeline import Switch, TimelineHistory
-from tests.sim import sync_names_model
+from tests.sim import logical_model, sync_names_model
 from tests.sim.sync_names_model import SyncNames
 
 RECORD = 0x100
 BASE = 0x3000000
 
 
-def position(records: int) -> Lsn:
-    return Lsn(BASE + records * RECORD)
+def position(count: int) -> Lsn:
+    return Lsn(BASE + count * RECORD)
+
+
+def records(at: int) -> int:
+    return (at - BASE) // RECORD
 
 
 @dataclass
@@ -78,6 +82,12 @@ class Server:
     slots: dict[str, int] = field(default_factory=dict)
     """Slot name → records that whoever streams through it has; nothing behind that is removed."""
 
+    logical: dict[str, int] = field(default_factory=dict)
+    """The same of logical ones: what their consumers have."""
+    version: int = 150000
+    boasts: int = 0
+    """Records more that it says to have replayed (a fault of ours, for tests)."""
+
     @property
     def writable(self) -> bool:
         return self.phase is Phase.PRIMARY
@@ -112,10 +122,11 @@ class Server:
         """Physical ones, from the present end of the log on; none is moved past what I have, or back."""
         for name in plan.drop:
             self.slots.pop(name, None)
+            self.logical.pop(name, None)
         for want in plan.create:
             self.slots.setdefault(want.name, self.flushed)
         for name, goal in plan.advance:
-            self.slots[name] = max(self.slots[name], min(self.flushed, (goal - BASE) // RECORD))
+            self.slots[name] = max(self.slots[name], min(self.flushed, records(goal)))
 
     def look(self, senders: tuple[WalSender, ...] = ()) -> ServerState:
         """What a probe finds."""
@@ -124,31 +135,32 @@ class Server:
                 Phase.HUNG if self.hung else self.phase,
                 postmaster=Postmaster(1, self.born),
                 control=self._pg_control(),
-                version=150000,
+                version=self.version,
                 system_identifier=self.identifier,
                 standby_signal=self.recovers,
             )
         if self.phase is Phase.DOWN:
-            return ServerState(self.phase, control=self._pg_control(), version=150000, system_identifier=self.identifier,
-                               can_rewind=True, standby_signal=self.recovers)  # fmt: skip
+            return ServerState(self.phase, control=self._pg_control(), version=self.version, can_rewind=True,
+                               system_identifier=self.identifier, standby_signal=self.recovers)  # fmt: skip
         at, up, standby = position(self.flushed), self.phase in (Phase.PRIMARY, Phase.STANDBY), self.standby
         return ServerState(
             self.phase,
             postmaster=Postmaster(1, self.born) if self.running else None,
-            version=150000,
+            version=self.version,
             system_identifier=self.identifier,
             timeline=self.timeline if up else None,
             checkpoint_timeline=self.control_timeline if up else None,
             lsn=at if up else None,
             receive_lsn=at if standby else None,
-            replay_lsn=at if standby else None,
+            replay_lsn=Lsn(at + self.boasts * RECORD) if standby else None,
             replication_state="streaming" if self.streams and standby else None,
             senders=senders,
             sync_names=self.names_text if up else "",
             slots=tuple(
                 Slot(name, "physical", name in {one.application_name for one in senders}, position(at))
                 for name, at in sorted(self.slots.items())
-            ),
+            )
+            + logical_model.shown(self, position),
             can_rewind=True,
             standby_signal=standby,
         )
@@ -258,12 +270,12 @@ class Server:
         self.identifier, self.wal, self.flushed = other.identifier, other.wal[: other.flushed], other.flushed
         self.timeline, self.switches = other.timeline, list(other.switches)
         self.control_timeline = other.control_timeline
-        self.phase, self.control, self.slots = Phase.DOWN, "in archive recovery", {}
+        self.phase, self.control, self.slots, self.logical = Phase.DOWN, "in archive recovery", {}, {}
 
     def empty(self) -> None:
         self.crash()
         self.identifier, self.wal, self.timeline, self.switches, self.phase = None, [], 1, [], Phase.EMPTY
-        self.flushed, self.written_names, self.slots = 0, "", {}
+        self.flushed, self.written_names, self.slots, self.logical = 0, "", {}, {}
 
     def configure(self, conf: Conf) -> None:
         """Writes the configuration. The upstream is read at once, the names with the next `reload` or `start`."""
@@ -278,20 +290,3 @@ class Server:
         if self.names_text != self.written_names:
             self.names_text, self.names = self.written_names, sync_names_model.parse(self.written_names)
             self.renamed(self)
-
-    def stream_from(self, source: "Server") -> bool:
-        """Receives what `source` has flushed and I lack; False where the branches differ."""
-        mine, theirs = len(self.wal), source.flushed
-        if mine > theirs or (mine and self.wal[-1] != source.wal[mine - 1]):
-            self.streams = False
-            return False
-        if mine < theirs:
-            self.wal.extend(source.wal[mine:theirs])
-        if self.timeline != source.timeline:
-            # A WAL receiver flushes what it has when its timeline ends.
-            self.flushed = max(self.flushed, min(theirs, dict(source.switches).get(self.timeline, mine)))
-            self.timeline, self.switches = source.timeline, list(source.switches)
-        self.streams = True
-        if self.name in source.slots:
-            source.slots[self.name] = self.flushed
-        return True

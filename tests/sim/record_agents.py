@@ -134,6 +134,17 @@ class SlotChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class SlotMoved:
+    """An agent asked for a standby's logical slot to be moved to `goal`, where the server had `replayed`; in records."""
+
+    at: float
+    member: str
+    slot: str
+    goal: int
+    replayed: int
+
+
+@dataclass(frozen=True, slots=True)
 class Watched:
     """The kernel's watchdog of a host begins to count, or (`running` False) does so no more. `confirms`: its server can
     confirm commits; `paused`: as its agent knows.
@@ -157,5 +168,5 @@ class Spared:
 
 AgentEvent = (
     AgentBegan | JobEnded | Astray | Redecided | Said | SyncAsked | SyncRefused | Rewound | Claimed | Configured
-    | PauseSeen | Alien | SlotChanged | Watched | Spared
+    | PauseSeen | Alien | SlotChanged | SlotMoved | Watched | Spared
 )  # fmt: skip

@@ -18,6 +18,7 @@ from typing import Any
 
 from pgctl.model.conf import Upstream
 from pgctl.model.server import WalSender
+from tests.sim import logical_model
 from tests.sim.postgres_model import Server, position
 from tests.sim.record import Followed
 
@@ -35,6 +36,24 @@ def may_follow(server: Server, source: Server) -> bool:
         return True
     fork = dict(source.switches).get(server.timeline)
     return source.timeline > server.timeline and fork is not None and len(server.wal) <= fork
+
+
+def receive(server: Server, source: Server) -> bool:
+    """Takes what `source` has flushed and `server` lacks; False where the branches differ."""
+    mine, theirs = len(server.wal), source.flushed
+    if mine > theirs or (mine and server.wal[-1] != source.wal[mine - 1]):
+        server.streams = False
+        return False
+    if mine < theirs:
+        server.wal.extend(source.wal[mine:theirs])
+    if server.timeline != source.timeline:
+        # A WAL receiver flushes what it has when its timeline ends.
+        server.flushed = max(server.flushed, min(theirs, dict(source.switches).get(server.timeline, mine)))
+        server.timeline, server.switches = source.timeline, list(source.switches)
+    server.streams = True
+    if server.name in source.slots:
+        source.slots[server.name] = server.flushed
+    return True
 
 
 class Replication:
@@ -104,6 +123,8 @@ class Replication:
         for server in self._world.servers.values():
             if server.flushed < len(server.wal) and server.running and not server.hung:
                 self._sync(server, at)
+            if server.logical and server.writable:
+                logical_model.consume(server)
         for server in self._world.servers.values():
             if server.waiting and not server.hung:
                 self._acknowledge(server, at)
@@ -136,7 +157,7 @@ class Replication:
             server.streams = at < server.heard + SILENCE
         elif self._silent(server, upstream) or not upstream.serves or not may_follow(server, upstream):
             server.streams = False
-        elif server.stream_from(upstream):
+        elif receive(server, upstream):
             server.session, server.heard = upstream.starts, at
         elif len(server.wal) <= upstream.flushed:
             self._world.note(Followed(at, server.name, upstream.name))

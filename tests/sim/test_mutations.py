@@ -67,6 +67,11 @@ def planned(seed: int) -> Plan:
     return Plan(15.0, "", (Act(10.0 + seed, "switchover", LEADER),), Mode.WATCHED)
 
 
+def standbys_that_lag(seed: int) -> Plan:
+    """The consumer of a logical slot goes on, and the standbys hear of it by the store alone."""
+    return Plan(15.0, "", tuple(Act(10.0 + seed, "cut link", LEADER, 30.0, name) for name in generators.NAMES), Mode.LOGICAL)
+
+
 MUTATIONS = [
     pytest.param(Mutation(unfenced=True), frozen_agents, "INV4 one writable", id="without a fence"),
     pytest.param(Mutation(reckless=True), stuck_restart, "INV4 one writable", id="without asking for the lease"),
@@ -76,6 +81,7 @@ MUTATIONS = [
     pytest.param(Mutation(presumptuous=True), silent_members, "INV4 one writable", id="taking silence for consent, again"),
     pytest.param(Mutation(deaf=True), frozen_machines, "INV4 one writable", id="without a reset"),
     pytest.param(Mutation(unwatched=True), broken_devices, "INV21 required guards", id="without asking for the watchdog"),
+    pytest.param(Mutation(boastful=True), standbys_that_lag, "INV30 moved no further", id="moving a slot too far"),
     pytest.param(Mutation(hasty=True), planned, "INV20 closed harmless", id="closing the watchdog first"),
 ]
 SEEDS = 12
@@ -91,6 +97,7 @@ def test_a_broken_guard_is_found(mutation: Mutation, plan: Callable[[int], Plan]
 @pytest.mark.sim
 @pytest.mark.parametrize("plan", [
     frozen_agents, stuck_restart, cut_leaders, forgotten_promise, silent_members, frozen_machines, broken_devices, planned,
+    standbys_that_lag,
 ])
 def test_the_same_histories_break_nothing_with_sound_guards(plan: Callable[[int], Plan]) -> None:
     for seed in range(SEEDS):

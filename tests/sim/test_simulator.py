@@ -11,7 +11,7 @@ from tests.sim.modes import LIVE, Mode
 from tests.sim.record import Closed
 from tests.sim.shrink import shorter
 
-ALIVE = 56
+ALIVE = 63
 """Histories that show that the simulated world is alive."""
 CRASH = Act(10.1, "crash server", LEADER)
 RARE = {

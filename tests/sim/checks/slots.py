@@ -1,9 +1,9 @@
 """Laws of replication slots: the log is kept for whoever will want it. Source: ha.md 6 (O2 to O7), 7.1."""
 
 from tests.sim.checks.law import HELD, PRIMARIES, Law, Seen
-from tests.sim.modes import GONE, KEPT, STRAY
+from tests.sim.modes import GONE, KEPT, STRAY, Mode
 from tests.sim.record import Record
-from tests.sim.record_agents import SlotChanged
+from tests.sim.record_agents import SlotChanged, SlotMoved
 
 LONG_AGO = 800
 """Records of some 40 s: a slot that nobody streams through is moved once a cycle, to what the leader told in its last."""
@@ -41,7 +41,17 @@ def strays_dropped(record: Record) -> Seen:
             yield f"{server.member} still has the slot {name}" if left else HELD
 
 
+def moved_no_further(record: Record) -> Seen:
+    """A standby's logical slot is never asked to move past what the standby has replayed."""
+    for event in record.events:
+        if isinstance(event, SlotMoved):
+            past = event.goal > event.replayed
+            told = f"at {event.at:.3f} {event.member} moves {event.slot} to {event.goal}, and has replayed {event.replayed}"
+            yield told if past else HELD
+
+
 LAWS = (
+    Law("INV30 moved no further", moved_no_further, modes=frozenset({Mode.LOGICAL})),
     Law("O2 log kept", log_kept, end=True, modes=PRIMARIES),
     Law("INV29 ignored kept", ignored_kept, modes=PRIMARIES),
     Law("LIV10 strays dropped", strays_dropped, end=True, modes=PRIMARIES),
