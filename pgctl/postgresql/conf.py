@@ -3,7 +3,7 @@
 Source: config.md 11; PostgreSQL 15, 20.1.2 and 20.5.5 to 20.6.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 from pgctl.model.conf import Conf
 from pgctl.postgresql import conninfo, parameters, version
@@ -67,11 +67,8 @@ def recovery_settings(site: Site, options: Options, conf: Conf, major: int) -> d
     return dict(sorted(found.items()))
 
 
-def without_recovery(auto_conf: str) -> str:
-    """postgresql.auto.conf without recovery settings, which would override ours. Source: config.md 11 row 14."""
-    kept = []
-    for line in auto_conf.splitlines(keepends=True):
-        name = line.partition("=")[0].strip().lower()
-        if name not in parameters.RECOVERY:
-            kept.append(line)
-    return "".join(kept)
+def without(auto_conf: str, names: Container[str]) -> tuple[str, tuple[str, ...]]:
+    """postgresql.auto.conf without settings that would override ours, and which there were. Source: config.md 11 row 14."""
+    lines = [(line.partition("=")[0].strip().lower(), line) for line in auto_conf.splitlines(keepends=True)]
+    kept = "".join(line for name, line in lines if name not in names)
+    return kept, tuple(sorted({name for name, _ in lines if name in names}))

@@ -33,7 +33,7 @@ def write(site: Site, options: Options, conf: Conf, recovery: Mapping[str, str] 
         _main(site, options, conf, texts.recovery_settings(site, options, conf, major) if recovery is None else recovery),
     ]
     if recovery is None:
-        changed += [_auto_conf(site), signals(site, standby=conf.standby)]
+        changed += [_auto_conf(site, conf), signals(site, standby=conf.standby)]
     return any(changed)
 
 
@@ -94,13 +94,15 @@ def _lines(site: Site, options: Options, conf: Conf, kind: str) -> bool:
     return False
 
 
-def _auto_conf(site: Site) -> bool:
+def _auto_conf(site: Site, conf: Conf) -> bool:
+    """What ALTER SYSTEM wrote there would override what is decided here."""
     path = site.data_dir / "postgresql.auto.conf"
-    found = files.read_text(path)
-    if found is None or texts.without_recovery(found) == found:
+    ours = parameters.RECOVERY if conf.sync_names is None else {*parameters.RECOVERY, "synchronous_standby_names"}
+    kept, removed = texts.without(files.read_text(path) or "", ours)
+    if not removed:
         return False
-    log.warning("recovery settings were removed from postgresql.auto.conf: the agent sets them")
-    return files.write_if_changed(path, texts.without_recovery(found), files.mode_below(site.data_dir))
+    log.warning("removed from postgresql.auto.conf, for the agent decides on it: %s", ", ".join(removed))
+    return files.write_if_changed(path, kept, files.mode_below(site.data_dir))
 
 
 def _pass_file(site: Site, conf: Conf) -> bool:

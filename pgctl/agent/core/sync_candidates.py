@@ -54,7 +54,8 @@ def eligible(view: View) -> list[tuple[Member, WalSender]]:
         and member.name != view.me
         and member.state == State.RUNNING
         and not member.tags.nosync
-        and _position(view, sender) is not None
+        and (position := _position(view, sender)) is not None
+        and not _hangs(view, member, position)
         and not _cascades(view, member)
     ]
     found.sort(
@@ -105,6 +106,15 @@ def _position(view: View, sender: WalSender) -> Lsn | None:
             return sender.write_lsn
         case _:
             return sender.flush_lsn
+
+
+def _hangs(view: View, member: Member, position: Lsn) -> bool:
+    """Its own agent gets no answer from its server, and commits wait for it.
+
+    PostgreSQL itself believes in such a standby for wal_sender_timeout, a minute by default. Its key says `running` and no
+    position (dcs.md 3.4); one that has everything keeps nobody waiting, and may only be slow to answer.
+    """
+    return member.xlog_location is None and position < (view.server.lsn or 0)
 
 
 def _near_enough(view: View, found: list[tuple[Member, WalSender]]) -> list[tuple[Member, WalSender]]:

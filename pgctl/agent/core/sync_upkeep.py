@@ -35,13 +35,17 @@ STIRS = 2
 
 
 class Keeping(NamedTuple):
-    """The names to run with (None: the operator's own), what to write, whether more is to come, and words for people."""
+    """The names to run with (None: the operator's own), what to write, whether more is to come, and words for people.
+
+    `again`: they were written before, and may have been overridden since.
+    """
 
     names: str | None
     write: WriteSync | None = None
     pending: bool = False
     said: str = ""
     alarm: bool = False
+    again: bool = False
 
 
 def keep(view: View) -> Keeping:
@@ -58,7 +62,8 @@ def keep(view: View) -> Keeping:
     if told is None or told.standby or told.sync_names is None:
         return Keeping(view.server.sync_names, pending=True)
     if sync_names.parse(told.sync_names) != sync_names.parse(view.server.sync_names):
-        return Keeping(told.sync_names, None, True, f"PostgreSQL has not taken up {told.sync_names or 'no names'!r} yet")
+        said = f"PostgreSQL has not taken up {told.sync_names or 'no names'!r} yet"
+        return Keeping(told.sync_names, None, True, said, again=True)
     if revision in view.memory.sync_tried:
         return Keeping(told.sync_names, WriteSync(cluster.sync, revision), True, "the store may lag behind what I wrote")
     return _step(view, told.sync_names, revision)

@@ -91,7 +91,8 @@ def leading(view: View) -> Plan:
     effects += named
     synchrony = sync_upkeep.keep(view)
     effects += filter(None, (synchrony.write,))
-    configured, memory = conf(view, memory, replace(follow_target.primary_conf(view), sync_names=synchrony.names))
+    known = replace(memory, conf=None) if synchrony.again else memory
+    configured, memory = conf(view, known, replace(follow_target.primary_conf(view), sync_names=synchrony.names))
     stirred, memory = sync_upkeep.stir(view, memory)
     effects += (*configured, *stirred)
     effects += kept_slots(view, leading=True)

@@ -65,9 +65,17 @@ def test_promote_trigger_file_went_away_in_16(site: Site) -> None:
     assert "promote_trigger_file" not in conf.recovery_settings(site, own, Conf(), 16)
 
 
-def test_recovery_settings_are_taken_out_of_auto_conf() -> None:
-    text = "# Do not edit\nwork_mem = '1MB'\nprimary_conninfo = 'host=a'\nRecovery_Target_Timeline='3'\n"
-    assert conf.without_recovery(text) == "# Do not edit\nwork_mem = '1MB'\n"
+def test_what_the_agent_decides_on_is_taken_out_of_auto_conf(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    """The names of synchronous standbys only where the cluster decides on them."""
+    auto, names = Path(site.section.data_dir) / "postgresql.auto.conf", "synchronous_standby_names = 'x'\n"
+    kept = "# Do not edit\nwork_mem = '1MB'\n"
+    auto.write_text(kept + names + "primary_conninfo = 'host=a'\nRecovery_Target_Timeline='3'\n")
+    assert conf_files.write(site, merged(), Conf(standby=False))
+    assert auto.read_text() == kept + names
+    assert "decides on it: primary_conninfo, recovery_target_timeline" in caplog.text
+    assert conf_files.write(site, merged(), Conf(standby=False, sync_names='"b"'))
+    assert auto.read_text() == kept
+    assert not conf_files.write(site, merged(), Conf(standby=False, sync_names='"b"'))
 
 
 def test_all_files_of_a_standby(site: Site) -> None:
