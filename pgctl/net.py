@@ -128,11 +128,13 @@ class Http:
         self._clock = clock or SystemClock()
         self._tls = tls
         self._aborted = False
-        self._pools = self._new_pools(connections) if tls is None else self._new_pools(connections, tls.context())
+        self._pools = self._new_pools(connections, tls)
 
     @staticmethod
-    def _new_pools(connections: int, context: ssl.SSLContext | None = None) -> PoolManager:
-        pools = PoolManager(num_pools=64, maxsize=connections, retries=False, ssl_context=context)
+    def _new_pools(connections: int, tls: Tls | None) -> PoolManager:
+        # urllib3 compares host names itself where the context does not, unless it is told to let it be.
+        trust = {} if tls is None else {"ssl_context": tls.context(), "assert_hostname": None if tls.check_host else False}
+        pools = PoolManager(num_pools=64, maxsize=connections, retries=False, **trust)
         pools.pool_classes_by_scheme = {"http": _PlainPool, "https": _TlsPool}
         return pools
 

@@ -400,7 +400,8 @@ def test_a_service_accounts_token_is_read_again_when_it_is_refused(alone: Lab, t
 def test_servers_are_asked_directly_when_the_service_is_to_be_bypassed(lab: Lab, middle: Between) -> None:
     """The service's address dies; the server behind it is still found."""
     subset = {"addresses": [{"ip": "127.0.0.1"}], "ports": [{"name": "https", "port": lab.server.port}]}
-    middle.instead["/api/v1/namespaces/default/endpoints/kubernetes"] = {"subsets": [subset]}
+    middle.instead["/api/v1/namespaces/default/endpoints/kubernetes"] = {
+        "metadata": {"resourceVersion": "1"}, "subsets": [subset]}
     store = lab.open(port=middle.port, bypass_api_service=True)
     applied(store.put("config", "1", budget=SOON))
     asked = list(middle.asked)

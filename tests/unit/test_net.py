@@ -216,6 +216,18 @@ def test_tls_trusts_the_given_authority_only(certificate: Path) -> None:
             Http(Tls()).request("GET", f"https://{place}/", timeout=Seconds(5))
 
 
+def test_a_host_may_go_by_another_name_than_its_certificate_where_names_do_not_count(certificate: Path) -> None:
+    with listening(over_tls(certificate)) as place:
+        url = f"https://localhost:{place.rpartition(':')[2]}/"
+        authority = str(certificate / "cert.pem")
+        with pytest.raises(NotSent, match="certificate not accepted"):
+            Http(Tls(cacert=authority)).request("GET", url, timeout=Seconds(5))
+        by_any_name = Http(Tls(cacert=authority, check_host=False))
+        assert by_any_name.request("GET", url, timeout=Seconds(5)).body == b"ok"
+        with pytest.raises(NotSent, match="certificate not accepted"):
+            Http(Tls(check_host=False)).request("GET", url, timeout=Seconds(5))
+
+
 def test_plain_text_where_tls_is_expected_is_not_sent() -> None:
     with listening(answering(b"HTTP/1.1 400 Bad\r\n\r\n")) as place, pytest.raises(NotSent):
         Http(Tls(verify=False)).request("GET", f"https://{place}/", timeout=Seconds(5))
