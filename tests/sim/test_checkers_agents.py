@@ -106,6 +106,19 @@ def test_a_law_holds_and_breaks(law: str, mode: Mode, tried: tuple[Event, ...], 
     assert verdicts(replace(record(*led, *tried, *breaking), mode=mode))[law] is Verdict.NO
 
 
+def test_whoever_does_not_hear_that_a_pause_is_over_needs_no_watchdog_yet() -> None:
+    paused = (Configured(3, True), PauseSeen(3.1, "a", True), Watched(3.2, "a", False, True, True), Configured(5, False))
+
+    def verdict(*events: Event) -> Verdict:
+        made = record(*A_LEADS, Watched(0.6, "a", True), *paused, *events, KeySet(30, "a"))
+        return verdicts(replace(made, mode=Mode.WATCHED, acknowledged=[(2, 1, "a"), (20, 2, "a")]))["INV21 required guards"]
+
+    assert verdict() is not Verdict.NO
+    assert verdict(PauseSeen(18, "a", False)) is not Verdict.NO
+    assert verdict(PauseSeen(14, "a", False)) is Verdict.NO
+    assert verdict(PauseSeen(14, "a", False), Watched(15, "a", True)) is not Verdict.NO
+
+
 def test_a_holder_that_cannot_come_back_frees_the_key() -> None:
     law = "LIV3 key set free"
 

@@ -1,12 +1,34 @@
 """Laws of the kernel's watchdog, where every member requires one. Source: ha.md 2.16, 7.1; `pgctl.agent.watchdog`."""
 
+from dataclasses import dataclass, field
+
 from tests.sim.checks.law import HELD, Law, Seen, watched
 from tests.sim.modes import Mode
 from tests.sim.record import Opened, Record
-from tests.sim.record_agents import Configured, Watched
+from tests.sim.record_agents import Configured, PauseSeen, Watched
 
 SETTLES = 5.0
 """Seconds within which whoever made the cluster, or hears that a pause is over, has its device open."""
+
+
+@dataclass
+class _Excused:
+    """Whom a pause excuses: everybody while the store says so, and each whose own agent last read so; and until when those
+    are whom something else excuses.
+    """
+
+    until: dict[str, float] = field(default_factory=dict)
+    paused: bool = False
+    pausing: set[str] = field(default_factory=set)
+    """Agents that know of a pause: one that is cut off does not hear of its end."""
+
+    def at(self, at: float, member: str) -> bool:
+        return self.paused or member in self.pausing or at <= self.until.get(member, 0.0)
+
+    def hears(self, at: float, member: str, paused: bool) -> None:
+        if not paused and member in self.pausing:
+            self.until[member] = at + SETTLES
+        (self.pausing.add if paused else self.pausing.discard)(member)
 
 
 def closed_harmless(record: Record) -> Seen:
@@ -19,28 +41,30 @@ def closed_harmless(record: Record) -> Seen:
 
 def required_guards(record: Record) -> Seen:
     """Nobody is promoted without a watchdog that counts, and nobody confirms commits without one, but in pause."""
-    running, excused_until, paused = set[str](), dict[str, float](), False
+    running, excused = set[str](), _Excused()
     acknowledged = iter(record.acknowledged)
     commit = next(acknowledged, None)
     for event, now in watched(record):
         while commit is not None and commit[0] < event.at:
             at, _, member = commit
-            if member not in running and not paused and at > excused_until.get(member, 0.0):
+            if member not in running and not excused.at(at, member):
                 yield f"at {at:.3f} {member} confirms commits without a watchdog"
                 return
             commit = next(acknowledged, None)
-        for member in now.writable - running if paused else now.free | now.new:
-            excused_until[member] = event.at + SETTLES
+        for member in now.writable - running if excused.paused else now.free | now.new:
+            excused.until[member] = event.at + SETTLES
         match event:
             case Watched(member=member, running=True):
                 running.add(member)
-            case Watched(member=member):
+            case Watched(at=at, member=member, paused=paused):
                 running.discard(member)
-            case Configured(paused=now_paused):
-                paused = now_paused
-            case Opened(at=at, member=member, how="promoted") if not paused:
-                excused = at <= excused_until.get(member, 0.0)
-                guarded = member in running or excused
+                excused.hears(at, member, paused)
+            case Configured(paused=paused):
+                excused.paused = paused
+            case PauseSeen(at=at, member=member, paused=paused):
+                excused.hears(at, member, paused)
+            case Opened(at=at, member=member, how="promoted") if not excused.paused:
+                guarded = member in running or excused.at(at, member)
                 yield HELD if guarded else f"at {at:.3f} {member} is promoted without a watchdog"
             case _:
                 pass
