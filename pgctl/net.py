@@ -133,7 +133,9 @@ class Http:
     @staticmethod
     def _new_pools(connections: int, tls: Tls | None) -> PoolManager:
         # urllib3 compares host names itself where the context does not, unless it is told to let it be.
-        trust = {} if tls is None else {"ssl_context": tls.context(), "assert_hostname": None if tls.check_host else False}
+        trust: dict[str, Any] = {}
+        if tls is not None:
+            trust = {"ssl_context": tls.context(), "assert_hostname": None if tls.check_host else False}
         pools = PoolManager(num_pools=64, maxsize=connections, retries=False, **trust)
         pools.pool_classes_by_scheme = {"http": _PlainPool, "https": _TlsPool}
         return pools

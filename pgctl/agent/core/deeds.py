@@ -49,15 +49,21 @@ SOON = 0.5
 
 def start(view: View, job: Job, *, keep_fence: bool = False) -> Plan:
     """Starts a deed that cannot make the server writable; so the fence lets go first, unless the lead goes on."""
-    memory = view.memory
-    guarded: upkeep.Effects = ()
-    if not keep_fence:
-        guarded, memory = upkeep.fence(view, memory, armed=False)
+    if keep_fence:
+        guarded, memory = upkeep.guarded(view, view.memory)
+    else:
+        guarded, memory = upkeep.fence(view, view.memory, armed=False)
     return Plan((*guarded, StartJob(job)), memory)
 
 
 def wait(view: View) -> Plan:
     return upkeep.quiet(view)
+
+
+def go_on(view: View) -> Plan:
+    guarded, memory = upkeep.guarded(view, view.memory)
+    plan = upkeep.quiet(replace(view, memory=memory))
+    return replace(plan, effects=(*guarded, *plan.effects))
 
 
 def wait_soon(view: View) -> Plan:
@@ -136,8 +142,9 @@ def step_aside(view: View) -> Plan:
     named = intent.candidate or next(iter(intents.successors(view, intent)), "")
     limit = view.settings.stop_limit or HANDOVER_WITHIN
     stop = Stop(mode=StopMode.FAST, checkpoint=True, handover=True, timeout=limit)
-    effects = (*upkeep.history(view), StartJob(stop))
-    return Plan(effects, replace(view.memory, handover=named), reason=f"for {named}")
+    guarded, memory = upkeep.guarded(view, view.memory)
+    effects = (*guarded, *upkeep.history(view), StartJob(stop))
+    return Plan(effects, replace(memory, handover=named), reason=f"for {named}")
 
 
 def close_intent(view: View) -> Plan:

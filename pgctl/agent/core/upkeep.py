@@ -63,6 +63,14 @@ def fence(view: View, memory: Memory, *, armed: bool) -> tuple[Effects, Memory]:
     return (MoveFence(armed),), replace(memory, fence_armed=armed)
 
 
+def guarded(view: View, memory: Memory) -> tuple[Effects, Memory]:
+    """The fence of a lead whose server takes writes, while something else than upkeep goes on: a pause that is over left it
+    open.
+    """
+    open_still = view.settings.pause or view.lease.left(view.now) <= 0 or view.server.phase is not Phase.PRIMARY
+    return ((), memory) if open_still else fence(view, memory, armed=True)
+
+
 def conf(view: View, memory: Memory, wanted: Conf) -> tuple[Effects, Memory]:
     if memory.conf == wanted or view.server.phase not in (Phase.PRIMARY, Phase.STANDBY, Phase.STARTING):
         return (), memory

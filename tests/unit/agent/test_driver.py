@@ -369,3 +369,12 @@ def test_without_a_watchdog_that_is_required_nothing_is_taken_or_made_writable(s
     assert stand.fence.told[-1] == ("arm", Instant(stand.clock.now() + 6), Seconds(1.0))
     stand.driver.perform(MoveFence(False))
     assert stand.device.told[-1] == "close" and not stand.driver.may_write()
+
+
+def test_in_pause_no_watchdog_is_needed_to_restart_a_primary(stand: Stand, tmp_path: Path) -> None:
+    stand.hands = replace(stand.hands, watchdog=watched(stand.device, stand.clock, "required", str(tmp_path)))
+    stand.driver = Driver(stand.hands, Settings(ttl=12, pause=True))
+    stand.driver.begin()
+    assert stand.driver.perform(HoldLease()) == APPLIED
+    assert stand.driver.perform(MoveFence(False)) == APPLIED
+    assert stand.device.told[-1] == "close" and stand.driver.may_write()

@@ -34,5 +34,5 @@ JOB = (
         [facts.reinit_forced, facts.interruptible],
         deeds.cancel_for_reinit,
     ),
-    rule("job.90", "the deed goes on", [], deeds.wait),
+    rule("job.90", "the deed goes on", [], deeds.go_on),
 )
