@@ -10,7 +10,7 @@ one does, and all before others may lead.
 * The device is pinged when the lease was prolonged (by the store or by the members), and only if the reset that this ping
   allows comes before the lease's end, which counts from before the request was sent. A reply that comes late pings nothing:
   the ping before it still counts.
-* So that agent and fence act before the kernel does, the lead is believed to end SLACK before the reset: what `keep`
+* So that agent and fence act before the kernel does, the lead is believed to end `slack` before the reset: what `keep`
   answers is the deadline that lease cell and fence go by. The time-out (ttl - safety_margin) takes the ttl's place in the
   leader's rhythm and margins (`within`). Patroni's members renew in a loop, and so ask for a time-out of at least
   loop_wait; here it has to be as long as the shortest ttl, 5 s.
@@ -38,8 +38,6 @@ from pgctl.units import Instant
 
 log = logging.getLogger(__name__)
 
-SLACK = 1.0
-"""Seconds before the reset at which the last other guard must be done."""
 SHORTEST = 5
 """Seconds: with a shorter time-out agent and fence could not act in their turn."""
 
@@ -99,7 +97,8 @@ class Watchdog:
         self._mark: Marked = Mark(f"{run_dir}/{WATCHDOG}")
         self._clock = clock
         self._wanted = self._timeout = 0
-        self._reset = Instant(0)
+        self._ends = Instant(0)
+        """Until when the last ping lets the lead be believed."""
         self._told = ""
 
     @property
@@ -121,7 +120,7 @@ class Watchdog:
 
     def within(self, ttl: float) -> float:
         """Seconds that a lead lasts after it was prolonged."""
-        return min(ttl, self._timeout - SLACK) if self.open else ttl
+        return min(ttl, self._timeout - slack(self._timeout)) if self.open else ttl
 
     def arm(self, ttl: float) -> str:
         """Opens the device if it is not; empty, or why a required one cannot be opened. Its clock starts now."""
@@ -144,12 +143,12 @@ class Watchdog:
                     self._set(ttl)
                 elif self._clock.now() + self._timeout <= deadline:
                     self._device.ping()
-                    self._reset = Instant(self._clock.now() + self._timeout)
+                    self._ends = Instant(self._clock.now() + self._timeout - slack(self._timeout))
             except OSError as error:
                 log.error("the watchdog cannot be pinged any more: %s", error.strerror)
                 self._device.abandon()
                 self._timeout = 0
-            return Instant(min(deadline, self._reset - SLACK))
+            return min(deadline, self._ends)
 
     def close(self) -> None:
         """Stops the clock: nothing of ours can write, or the operator wants it so. One left by an earlier life, too."""
@@ -208,8 +207,16 @@ class Watchdog:
             self._timeout = 0
             return f"the device takes a time-out of {taken} s in place of {self._wanted} s"
         self._timeout = taken
-        self._reset = Instant(self._clock.now() + taken)
+        self._ends = Instant(self._clock.now() + taken - slack(taken))
         return ""
+
+
+def slack(timeout: int) -> int:
+    """Seconds before the reset at which the last other guard must be done: a sixth of the time-out, 1 to 3.
+
+    The fence closes the device only once it has seen server and agent dead, and a busy machine takes its time for that.
+    """
+    return min(3, max(1, timeout // 6))
 
 
 def wanted(section: WatchdogSection, ttl: float) -> int:

@@ -24,7 +24,7 @@ from tests.e2e.writer import Writer, note
 
 pytestmark = [pytest.mark.e2e]
 
-SETTINGS = {"ttl": 12, "loop_wait": 2, "retry_timeout": 2}
+SETTINGS = {"ttl": 18, "loop_wait": 2, "retry_timeout": 2}
 
 
 class WatchedCluster(Cluster):
@@ -107,7 +107,7 @@ def test_only_the_leader_is_watched_and_pause_lets_go(watched: WatchedCluster) -
     with Kernel(watched) as kernel:
         pings = watched.told(leader).count("ping")
         watched.wait("the device is pinged", lambda: watched.told(leader).count("ping") > pings + 2)
-        assert all(watched.told(name) in ("", "open\ntimeout 7\nV") or watched.told(name).endswith("V")
+        assert all(watched.told(name) in ("", "open\ntimeout 13\nV") or watched.told(name).endswith("V")
                    for name in watched.replicas())
         assert watched.pgctl("pause", "--wait").returncode == 0
         watched.wait("pause closes it", lambda: watched.told(leader).endswith("V"))

@@ -34,18 +34,18 @@ def test_it_is_opened_once_and_the_mark_names_it(stand: Stand) -> None:
     assert stand.watchdog.arm(TTL) == "" and stand.watchdog.arm(TTL) == ""
     assert stand.device.told == ["open", "timeout 25"]
     assert stand.mark.read_text() == "/dev/noted"
-    assert stand.watchdog.within(TTL) == 24
+    assert stand.watchdog.within(TTL) == 22
 
 
 def test_a_ping_only_where_the_reset_comes_before_the_end_of_the_lease(stand: Stand) -> None:
     """A reply that took six seconds leaves 24 s of the lease: the ping before it still counts."""
     stand.watchdog.arm(TTL)
     stand.clock.time += 8
-    assert stand.keep(29.9) == 24 and stand.device.told[-1] == "ping"
+    assert stand.keep(29.9) == 22 and stand.device.told[-1] == "ping"
     stand.clock.time += 8
-    assert stand.keep(24) == 16 and stand.device.told.count("ping") == 1
+    assert stand.keep(24) == 14 and stand.device.told.count("ping") == 1
     stand.clock.time += 1
-    assert stand.keep(30) == 24 and stand.device.told.count("ping") == 2
+    assert stand.keep(30) == 22 and stand.device.told.count("ping") == 2
 
 
 def test_a_changed_ttl_changes_the_time_out(stand: Stand) -> None:
@@ -95,7 +95,7 @@ def test_a_device_that_takes_another_time_out_is_closed_again(tmp_path: Path, ta
 
 def test_a_device_that_takes_a_little_less_will_do(stand: Stand) -> None:
     stand.device.takes = 20
-    assert stand.watchdog.arm(TTL) == "" and stand.watchdog.within(TTL) == 19
+    assert stand.watchdog.arm(TTL) == "" and stand.watchdog.within(TTL) == 17
 
 
 def test_a_ping_that_fails_is_no_ping(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_a_ping_that_fails_is_no_ping(tmp_path: Path) -> None:
     found.watchdog.arm(TTL)
     found.clock.time += 8
     found.device.broken = True
-    assert found.keep(30) == 25 - 8 - 1
+    assert found.keep(30) == 25 - 8 - 3
     assert found.watchdog.missing and found.device.told[-1] == "abandon"
     found.device.broken = False
     assert found.watchdog.arm(TTL) == "" and not found.watchdog.missing
