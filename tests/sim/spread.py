@@ -6,12 +6,16 @@ from pgctl.model.server import Phase
 
 
 def of(world: Any) -> tuple[frozenset[str] | None, frozenset[str]]:
-    """(members on whose disk is everything that was acknowledged, or None while nothing was; members with data)."""
+    """(members on whose disk is everything that was acknowledged, or None while nothing was; members with data).
+
+    Another cluster's data is none: nobody with it stands.
+    """
     hold = frozenset(name for name, server in world.servers.items() if server.phase is not Phase.EMPTY)
     if not world.record.acknowledged:
         return None, hold
     _, number, confirmed_by = world.record.acknowledged[-1]
     at = _position(world.servers[confirmed_by].wal, number)
+    hold = frozenset(name for name in hold if world.servers[name].identifier == world.servers[confirmed_by].identifier)
     if at is None:
         return None, hold  # its data is gone, and with it the knowledge of where on its branch the record was
     have = (name for name in hold if _has(world.servers[name], at, number))
