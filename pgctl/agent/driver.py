@@ -154,7 +154,7 @@ class Driver:
         found = self._hands.client.status(request.members, budget=budget, optional=request.optional)
         return tuple(
             Peer(peer.name, peer.reachable, peer.primary, peer.lsn, peer.timeline, peer.tags, peer.watchdog_failed,
-                 peer.looked, peer.failsafe, peer.problem)
+                 peer.looked, peer.failsafe, peer.problem, peer.state)
             for peer in found
         )  # fmt: skip
 

@@ -8,7 +8,7 @@ cluster  failsafe a,b  |  cluster  unreadable  [known]     whom `/failsafe` name
 leader a [mine]                                no line: nobody leads
 member a  primary  [state running]  timeline 3  lsn 0/50  [nofailover] [clonefrom] [noaddress]
 server standby  version 15  timeline 3  lsn 0/50  streaming  control "shut down"  rewind  silent 20
-peer c  [timeline 4]  lsn 0/50  [primary] [unreachable] [stale] [nofailover] [priority 2]
+peer c  [timeline 4]  lsn 0/50  [primary] [unreachable] [stale] [restarting] [nofailover] [priority 2]
 sync on|quorum  [strict]  [nodes 2]  [lag 100]  [published a,b,c  [votes 1] [old]]     the mode, and `/sync`, its leader
                                                first; old: I have written over it
 names 'ANY 1 ("b")'  [told ""]  [new]  [proven b,c]  [busy]                       in force; seen for the first time
@@ -49,7 +49,7 @@ from pgctl.model.failsafe import Ping, Promise
 from pgctl.model.history import History, HistoryLine
 from pgctl.model.intent import Intent
 from pgctl.model.lsn import Lsn
-from pgctl.model.member import Member, MemberName, PendingParameter, Tags
+from pgctl.model.member import Member, MemberName, PendingParameter, State, Tags
 from pgctl.model.server import ControlData, Phase, Postmaster, ServerState, Slot, WalSender
 from pgctl.model.settings import Settings, StandbyCluster, SyncMode
 from pgctl.model.sync import SyncState
@@ -407,6 +407,7 @@ def peer(draft: Draft, words: Words) -> None:
         lsn=words.lsn() or Lsn(0),
         looked=not words.flag("stale"),
         failsafe=words.flag("failsafe"),
+        state=State.RESTARTING if words.flag("restarting") else "",
         tags=tags(words),
     )
     draft.peers = [*(draft.peers or []), found]

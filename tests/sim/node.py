@@ -5,6 +5,7 @@ Agent and fence can each be killed or frozen; the server can crash and hang; the
 
 from dataclasses import dataclass
 
+from pgctl.agent.core import report
 from pgctl.agent.core.effects import Peer
 from pgctl.agent.core.view import Lease
 from pgctl.model.cluster import Revision
@@ -194,7 +195,8 @@ class Node:
         server, cluster = agent.shown.server, agent.shown.cluster
         return Peer(name, server.lsn is not None, server.phase is Phase.PRIMARY, server.lsn or Lsn(0), server.timeline,
                     other.tags, looked=cluster is None or cluster.leader is None,
-                    watchdog_failed=bool(agent.shown.host.watchdog_fault), failsafe=agent.failsafe_active)  # fmt: skip
+                    watchdog_failed=bool(agent.shown.host.watchdog_fault), failsafe=agent.failsafe_active,
+                    state=report.state(agent.shown))  # fmt: skip
 
     # --- the leader key ---------------------------------------------------------------------------------------------
 

@@ -66,7 +66,7 @@ class Unreadable:
 class Peer:
     """One member's answer to a status request; positions in bytes. Unreachable: `reachable` False and `problem`.
 
-    `looked` False: a pgctl member that has not yet seen that the leader is gone, so its positions may be stale.
+    `looked` False: a pgctl member that has not yet seen that the leader is gone, so positions may be old. `state`: as told.
     """
 
     name: str
@@ -80,6 +80,7 @@ class Peer:
     failsafe: bool = False
     """It leads without the store, or has promised such a leader not to stand."""
     problem: str = ""
+    state: str = ""
 
 
 @dataclass(frozen=True, slots=True)

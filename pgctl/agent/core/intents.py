@@ -5,9 +5,11 @@ from pgctl.agent.core.effects import Peer
 from pgctl.agent.core.view import View
 from pgctl.model.intent import Intent
 from pgctl.model.lsn import Lsn, lag
+from pgctl.model.member import State
 from pgctl.model.server import Phase
 
 UNCONNECTED = "does not stream from the leader"
+LEAVING = frozenset({State.STOPPING, State.RESTARTING})
 COMING = 8.0
 """Seconds that a standby has to connect and catch up before an order is closed for want of one; askers wait longer."""
 GRACE = 10.0
@@ -134,9 +136,11 @@ def _behind(view: View, peer: Peer, intent: Intent | None) -> str:
     known = max(view.server.timeline or 0, cluster.history.timeline if cluster else 0)
     if peer.timeline is not None and peer.timeline < known and remote.section(view) is None:
         return f"is on timeline {peer.timeline}, and the cluster is on {known}"
-    if intent is not None and intent.switchover and view.server.phase is Phase.PRIMARY and not _streams(view, peer.name):
-        return UNCONNECTED
-    return ""
+    if intent is None or not intent.switchover or view.server.phase is not Phase.PRIMARY:
+        return ""
+    if peer.state in LEAVING:  # its receiver may be there for a moment still, and will not be for the last of my log
+        return f"is {peer.state}"
+    return "" if _streams(view, peer.name) else UNCONNECTED
 
 
 def _reached(view: View, peer: Peer) -> Lsn:
