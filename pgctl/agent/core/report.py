@@ -114,10 +114,16 @@ def member(view: View) -> Member:
 
 
 def _checkpoint_pending(view: View) -> bool:
-    """Whether pg_control has yet to carry the timeline that my primary is on; one that hangs has not got any further."""
-    server, said = view.server, view.memory.published
+    """Whether pg_control has yet to carry the timeline that my primary is on.
+
+    A primary that hangs has got no further than it was when I last said so; where I never have, since it hangs from its
+    promotion on, its checkpoint is still to come.
+    """
+    server = view.server
     if server.phase is Phase.HUNG:
-        return said is not None and said.checkpoint_pending
+        said = view.memory.published or (view.cluster.member(view.me) if view.cluster else None)
+        untold = said is None or said.role is not Role.PRIMARY
+        return role(view) is Role.PRIMARY and (untold or (said is not None and said.checkpoint_pending))
     known = server.phase is Phase.PRIMARY and server.checkpoint_timeline is not None
     return known and server.checkpoint_timeline != server.timeline
 

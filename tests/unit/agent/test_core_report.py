@@ -35,11 +35,22 @@ def test_a_checkpoint_is_pending_until_pg_control_has_the_timeline(
     assert report.member(view).checkpoint_pending is pending
 
 
+HUNG = ServerState(Phase.HUNG, control=ControlData("in production", "7", Lsn(1), 1))
+
+
 @pytest.mark.parametrize("said", [True, False])
 def test_a_server_that_hangs_has_not_got_any_further(said: bool) -> None:
     before = replace(report.member(View(Instant(1), Wall(1), HOST, ServerState(Phase.PRIMARY))), checkpoint_pending=said)
-    view = View(Instant(1000), Wall(1000), HOST, ServerState(Phase.HUNG), memory=Memory(published=before))
+    view = View(Instant(1000), Wall(1000), HOST, HUNG, cluster=LED, memory=Memory(published=before))
     assert report.member(view).checkpoint_pending is said
+
+
+def test_one_that_hangs_from_its_promotion_on_has_its_checkpoint_to_come() -> None:
+    before = report.member(View(Instant(1), Wall(1), HOST, ServerState(Phase.STANDBY)))
+    view = View(Instant(1000), Wall(1000), HOST, HUNG, cluster=LED, memory=Memory(published=before))
+    assert report.member(view).role is Role.PRIMARY and report.member(view).checkpoint_pending
+    assert report.member(replace(view, memory=Memory())).checkpoint_pending
+    assert not report.member(replace(view, cluster=None)).checkpoint_pending
 
 
 def control(state: str) -> ControlData:
