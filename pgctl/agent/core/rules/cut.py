@@ -45,7 +45,7 @@ CUT = (
     rule(
         "cut.50",
         "a server stopped by this agent: bring it up to be read from",
-        [facts.stopped, facts.lease_lost, facts.readable, cluster_facts.native],
+        [facts.lease_lost, facts.readable, cluster_facts.native],
         deeds.start_standby,
     ),
     rule(

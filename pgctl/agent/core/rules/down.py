@@ -7,7 +7,7 @@ DOWN = (
     rule(
         "down.22",
         "a reinitialize was ordered: build the data anew",
-        [facts.leader_is_other, facts.reinit_ordered, cluster_facts.source_known],
+        [facts.reinit_ordered, cluster_facts.source_known],
         deeds.rebuild,
     ),
     rule("down.25", "the last try failed a moment ago: wait", [facts.too_soon], deeds.wait_for_retry),
@@ -21,7 +21,7 @@ DOWN = (
     rule(
         "down.60",
         "it cannot follow as it is: build it anew",
-        [facts.leader_is_other, facts.beyond_repair, facts.rebuild_allowed, cluster_facts.source_known],
+        [facts.beyond_repair, facts.rebuild_allowed, cluster_facts.source_known],
         deeds.rebuild,
     ),
     rule("down.70", "start as a standby", [facts.readable], deeds.start_standby),

@@ -24,7 +24,7 @@ EMPTY = (
         [facts.leaderless, cluster_facts.never_initialized, cluster_facts.may_bootstrap],
         birth.bootstrap,
     ),
-    rule("empty.40", "there is a leader: copy its data", [facts.leader_is_other, cluster_facts.source_known], deeds.clone),
+    rule("empty.40", "there is a leader: copy its data", [cluster_facts.source_known], deeds.clone),
     rule(
         "empty.45",
         "whoever was making this cluster is gone: drop the claim",
@@ -40,7 +40,7 @@ EMPTY = (
     rule(
         "empty.55",
         "a standby cluster that nobody leads: copy the remote primary",
-        [facts.leaderless, cluster_facts.forsaken],
+        [cluster_facts.forsaken],
         deeds.clone,
     ),
     rule("empty.60", "the leader cannot be copied from yet: wait for it", [facts.leader_is_other], deeds.wait_soon),

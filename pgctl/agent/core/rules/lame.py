@@ -34,7 +34,7 @@ LAME = (
     rule(
         "lame.50",
         "this is a standby cluster now, and the primary is stopped: come back as its standby leader",
-        [cluster_facts.standby_cluster, facts.was_primary, facts.cleanly_stopped],
+        [cluster_facts.standby_cluster, facts.cleanly_stopped],
         standby_leader.turn,
     ),
     rule("lame.60", "I lead a standby cluster: start", [cluster_facts.standby_cluster], standby_leader.start),

@@ -31,7 +31,7 @@ PAUSED = (
     rule(
         "paused.55",
         "an intent asks for another leader, and the standbys are just coming up to it: wait a moment",
-        [facts.primary, cluster_facts.successor_coming],
+        [cluster_facts.successor_coming],
         pause.leave_soon,
     ),
     rule(

@@ -26,13 +26,13 @@ RESTING = (
     rule(
         "resting.80",
         "a reinitialize was ordered",
-        [facts.reinit_ordered, facts.leader_is_other, cluster_facts.source_known],
+        [facts.reinit_ordered, cluster_facts.source_known],
         deeds.rebuild,
     ),
     rule(
         "resting.85",
         "back from the handover that was ordered: follow",
-        [facts.handed_over, facts.stopped, cluster_facts.native],
+        [facts.handed_over, cluster_facts.native],
         deeds.start_standby,
     ),
     rule("resting.90", "paused: leave the server as it is", [], pause.leave),
