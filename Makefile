@@ -16,7 +16,10 @@ START = 0
 MODE =
 JOBS = 1
 
-.PHONY: help demo demo-stop test check docs simulate bench services venv clean
+# make mutate: RULES="lead down.60", and how many seeds the simulator plays against each mutant
+RULES =
+
+.PHONY: help demo demo-stop test check docs simulate mutate bench services venv clean
 
 help:
 	@echo 'make demo       a cluster to try things on, until Ctrl-C (NODES=3, DCS=sqlite|etcd3|consul, FRESH=1, DETACH=1)'
@@ -25,6 +28,7 @@ help:
 	@echo 'make test       every test that can run on this host (PYTEST_ARGS="-k word")'
 	@echo 'make docs       write the generated pages of docs/ anew'
 	@echo 'make simulate   seeded histories with faults (SEEDS=1000, START=0, MODE="pause ...", JOBS=1)'
+	@echo 'make mutate     each rule broken in turn, and what notices (RULES="lead ...", SEEDS=2 for the simulator too)'
 	@echo 'make bench      the benchmarks'
 	@echo 'make services   PostgreSQL, etcd, Consul and ZooKeeper, by apt'
 	@echo 'make clean      remove what was built here'
@@ -47,6 +51,9 @@ docs: venv
 
 simulate: venv
 	@.venv/bin/python -m tests.sim.simulate $(START) $(SEEDS) $(MODE) --jobs $(JOBS)
+
+mutate: venv
+	@.venv/bin/python -m tests.mutants.mutate --start $(START) --seeds $(if $(filter command line,$(origin SEEDS)),$(SEEDS),0) $(RULES)
 
 bench:
 	@scripts/run.sh python -m bench $(BENCH_ARGS)
