@@ -1,10 +1,12 @@
 """Pages of docs/ that are generated say what the tables say, and no other pages lie among them; `make docs` writes them."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from pgctl.agent.core import job
+from pgctl.agent.core.rules.tables import SENTENCES, TABLES
 from pgctl.model import settings
 from tests.docs import aftermath, rule_pages
 
@@ -34,6 +36,14 @@ def test_no_generated_page_is_left_over(request: pytest.FixtureRequest) -> None:
 def test_every_deed_is_known_to_lead_somewhere() -> None:
     known: set[type[job.Job]] = {*aftermath.ENDS_IN, job.Restart}
     assert {kind.name for kind in known} == {kind.name for kind in job.Job.__subclasses__()}
+
+
+def test_pages_written_by_hand_name_rules_that_are_there() -> None:
+    """`lead.30` in a page is a rule of that id."""
+    tables = "|".join(TABLES)
+    pages = [page for page in DOCS.rglob("*.md") if rule_pages.GENERATED not in page.read_text()]
+    named = {found for page in pages for found in re.findall(rf"`((?:{tables})\.\d+)`", page.read_text())}
+    assert "race.80" in named and named <= set(SENTENCES)
 
 
 def _name(page: Path) -> str:

@@ -7,7 +7,7 @@ hold decides, and nothing else does.
 
 So to know why a member did something, or nothing, ask `pgctl explain NAME`: it names the rule, the facts, and for each
 rule before it the fact that did not hold. The id is also in the log and in `GET /patroni`. Then look the rule up here.
-`pgctl-agent rules` prints the same tables.
+`pgctl-agent rules` prints the same tables; `docs/differences.md` says where they differ from what Patroni does, and why.
 """
 
 PICTURE = """
