@@ -50,8 +50,8 @@ class ServedCluster(Cluster):
 
 
 @contextmanager
-def served(directory: Path, kind: str) -> Iterator[ServedCluster]:
-    """A healthy cluster with its store; both end with it."""
-    with (outside(directory / "store", kind, "e2e", {}) as store,
+def served(directory: Path, kind: str, more: Mapping[str, object]) -> Iterator[ServedCluster]:
+    """A healthy cluster with its store, whose section has `more` options; both end with it."""
+    with (outside(directory / "store", kind, "e2e", more) as store,
           ServedCluster(str(directory / "cluster"), store).running() as cluster):
         yield cluster

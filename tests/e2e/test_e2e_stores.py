@@ -19,15 +19,22 @@ from tests.e2e.writer import Writer, note
 
 pytestmark = pytest.mark.e2e
 
-KINDS = [pytest.param(kind, marks=pytest.mark.store(kind)) for kind in LAUNCHERS if kind != "etcd3"]
-"""etcd3 has all of life's tests to itself."""
+STORES: dict[str, tuple[str, dict[str, object]]] = {
+    **{kind: (kind, {}) for kind in LAUNCHERS if kind != "etcd3"},
+    "endpoints": ("kubernetes", {"use_endpoints": True}),
+}
+"""By the test's name: the kind of the section, and options besides. etcd3 has all of life's tests to itself."""
+KINDS = [pytest.param(name, marks=pytest.mark.store(kind)) for name, (kind, _) in STORES.items()]
+BEGINS = 3.0
+"""Seconds that a command may take to begin and to end, on a busy machine."""
 
 
 @pytest.fixture(scope="module", params=KINDS)
 def alive(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedCluster]:
     if reason := clusters.why_not("sqlite"):
         pytest.skip(reason)
-    with served(tmp_path_factory.mktemp(request.param), request.param) as cluster:
+    kind, options = STORES[request.param]
+    with served(tmp_path_factory.mktemp(request.param), kind, options) as cluster:
         yield cluster
 
 
@@ -98,8 +105,11 @@ def test_a_store_away_for_longer_than_the_lease_costs_the_lead_and_no_more(clust
         server.signal(signal.SIGSTOP)
         try:
             cluster.wait("the primary is stopped", lambda: not cluster.writable(leader), 20)
-            listed = cluster.pgctl("list", timeout=60)
+            asked = cluster.clock.now()
+            listed = cluster.pgctl("--timeout", "2", "list", timeout=60, on=leader)
             assert listed.returncode == ExitCode.DCS_UNREACHABLE, listed.stdout + listed.stderr
+            assert all(name in listed.stdout for name in cluster.names) and "asked directly" in listed.stderr, listed.stderr
+            assert cluster.clock.now() - asked < 2 + BEGINS
             cluster.clock.sleep(Seconds(1.0))  # nobody may come up while nobody can know
             assert not any(cluster.writable(name) for name in cluster.names)
         finally:
