@@ -181,4 +181,6 @@ def words(error: BaseException) -> str:
 
 def hint(error: BaseException) -> str:
     """What to look at, where it is a matter of who we are."""
+    if "issing SASL support" in str(error):  # kazoo's words for a library that it does without, else
+        return "For zookeeper.sasl_options install the library pure-sasl: pip install pure-sasl."
     return _RIGHTS if type(error).__name__ in (*_SAID, "SASLException", "InvalidACLError") else ""

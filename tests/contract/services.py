@@ -92,6 +92,13 @@ class Etcd:
             found: Mapping[str, object] = json.load(answer)
             return found
 
+    def put(self, path: str, document: Mapping[str, object] | None, headers: Mapping[str, str] | None = None) -> None:
+        """The same of its v2 API."""
+        body = b"" if document is None else json.dumps(document).encode()
+        asked = {"content-type": "application/json", **(headers or {})}
+        with urllib.request.urlopen(urllib.request.Request(self.url + path, body, asked, method="PUT"), timeout=5):
+            pass
+
 
 @contextlib.contextmanager
 def etcd(directory: Path, nodes: int = 1, *arguments: str, scheme: str = "http") -> Iterator[Sequence[Etcd]]:

@@ -28,7 +28,8 @@ def consul_program() -> str:
 class Consul:
     """One server that is its own cluster. `start` again after `kill` finds its data."""
 
-    def __init__(self, directory: Path, *, least_ttl: str = "100ms", settings: Mapping[str, object] | None = None) -> None:
+    def __init__(self, directory: Path, *, least_ttl: str = "100ms", settings: Mapping[str, object] | None = None,
+                 secure: int = -1) -> None:
         self.port, *others = free_ports(4)
         self._token = ""
         self._log = directory / "consul.log"
@@ -37,7 +38,7 @@ class Consul:
         self._file.write_text(json.dumps({
             "node_name": "n0", "server": True, "bootstrap_expect": 1, "data_dir": str(directory / "consul"),
             "bind_addr": "127.0.0.1", "advertise_addr": "127.0.0.1", "client_addr": "127.0.0.1",
-            "ports": {"http": self.port, "serf_lan": others[0], "serf_wan": others[1], "server": others[2],
+            "ports": {"http": self.port, "https": secure, "serf_lan": others[0], "serf_wan": others[1], "server": others[2],
                       "dns": -1, "grpc": -1},
             "session_ttl_min": least_ttl, "performance": {"raft_multiplier": 1}, "disable_update_check": True,
             "disable_host_node_id": True, "leave_on_terminate": False, "limits": {"http_max_conns_per_client": 1000},
@@ -87,9 +88,12 @@ class Consul:
 
 @contextlib.contextmanager
 def consul(directory: Path, *, least_ttl: str = "100ms", settings: Mapping[str, object] | None = None,
-           token: str = "") -> Iterator[Consul]:
-    """A running Consul, able to write at the start. `least_ttl` is far below Consul's own: tests are in a hurry."""
-    server = Consul(directory, least_ttl=least_ttl, settings=settings)
+           token: str = "", secure: int = -1) -> Iterator[Consul]:
+    """A running Consul, able to write at the start. `least_ttl` is far below Consul's own: tests are in a hurry.
+
+    `secure`: a port on which it speaks TLS, by what `settings` say.
+    """
+    server = Consul(directory, least_ttl=least_ttl, settings=settings, secure=secure)
     server.as_whom(token)
     try:
         server.start()

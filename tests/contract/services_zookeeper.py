@@ -23,24 +23,27 @@ def there() -> bool:
 
 
 def class_path() -> str:
-    """What the jar's manifest names, and a place for its log, which Debian leaves out."""
+    """What the jar's manifest names; and a place for its log and all of netty, of which Debian leaves some out."""
     with zipfile.ZipFile(JARS / "zookeeper.jar") as jar:
         manifest = re.sub(r"\r?\n ", "", jar.read("META-INF/MANIFEST.MF").decode())
     named = re.search(r"^Class-Path: *(.*)$", manifest, re.MULTILINE)
-    return ":".join([*(named[1].split() if named else []), str(JARS / "slf4j-simple.jar"), str(JARS / "zookeeper.jar")])
+    besides = [*sorted(JARS.glob("netty-*.jar")), JARS / "slf4j-simple.jar", JARS / "zookeeper.jar"]
+    return ":".join([*(named[1].split() if named else []), *map(str, besides)])
 
 
 class Zookeeper:
     """One server, alone or of an ensemble."""
 
-    def __init__(self, directory: Path, number: int, ports: Sequence[int], ensemble: Sequence[str] = ()) -> None:
+    def __init__(self, directory: Path, number: int, ports: Sequence[int], more: Sequence[str] = (),
+                 java: Sequence[str] = ()) -> None:
         self._port = ports[0]
+        self._java = java
         self.directory = directory / f"zk{number}"
         self.directory.mkdir()
         (self.directory / "myid").write_text(f"{number}\n", encoding="utf-8")
         lines = [f"dataDir={self.directory}", f"clientPort={self._port}", "clientPortAddress=127.0.0.1", "tickTime=500",
                  "maxSessionTimeout=120000", "minSessionTimeout=500", "initLimit=20", "syncLimit=10", "maxClientCnxns=0",
-                 "admin.enableServer=false", "4lw.commands.whitelist=*", *ensemble]
+                 "admin.enableServer=false", "4lw.commands.whitelist=*", *more]
         (self.directory / "zoo.cfg").write_text("\n".join(lines) + "\n", encoding="utf-8")
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -52,7 +55,7 @@ class Zookeeper:
         with (self.directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 ["java", "-Xmx96m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dzookeeper.jmx.log4j.disable=true",
-                 "-Djava.net.preferIPv4Stack=true", "-cp", class_path(),
+                 "-Djava.net.preferIPv4Stack=true", *self._java, "-cp", class_path(),
                  "org.apache.zookeeper.server.quorum.QuorumPeerMain", str(self.directory / "zoo.cfg")],
                 stdout=log, stderr=log, cwd=self.directory)
 
@@ -81,13 +84,17 @@ class Zookeeper:
 
 
 @contextmanager
-def ensemble(directory: Path, nodes: int) -> Iterator[Sequence[Zookeeper]]:
-    """Running servers, healthy at the start. Skips the test, saying what brings ZooKeeper, where there is none."""
+def ensemble(directory: Path, nodes: int, *settings: str, java: Sequence[str] = ()) -> Iterator[Sequence[Zookeeper]]:
+    """Running servers, healthy at the start. Skips the test, saying what brings ZooKeeper, where there is none.
+
+    `settings` are lines of their configuration besides, `java` options of the virtual machine.
+    """
     if not there():
         pytest.skip(HINT)
     ports = free_ports(3 * nodes)
     lines = [f"server.{at + 1}=127.0.0.1:{ports[nodes + 2 * at]}:{ports[nodes + 2 * at + 1]}" for at in range(nodes)]
-    running = [Zookeeper(directory, at + 1, ports[at:], lines if nodes > 1 else ()) for at in range(nodes)]
+    more = [*settings, *(lines if nodes > 1 else ())]
+    running = [Zookeeper(directory, at + 1, ports[at:], more, java) for at in range(nodes)]
     try:
         for server in running:
             server.start()

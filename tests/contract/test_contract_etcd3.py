@@ -3,7 +3,6 @@
 import base64
 import contextlib
 import signal
-import subprocess
 import threading
 import time
 import uuid
@@ -314,28 +313,3 @@ def test_a_wrong_password_is_said_at_once_and_not_shown(guarded: Etcd, opened: O
     store = opened([guarded], **options)
     seconds, said = took(lambda: store.snapshot(budget=SOON), StoreUnreachable)
     assert seconds < 3 and "etcd refused" in said and "wrong-one" not in said
-
-
-def test_tls_with_a_client_certificate(tmp_path: Path, opened: Open) -> None:
-    _openssl(tmp_path, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=ca",
-             "-keyout", "ca.key", "-out", "ca.crt")
-    for name, subject in (("server", "/CN=etcd"), ("client", "/O=lab")):
-        (tmp_path / f"{name}.ext").write_text("subjectAltName=IP:127.0.0.1\nextendedKeyUsage=serverAuth,clientAuth\n")
-        _openssl(tmp_path, "req", "-newkey", "rsa:2048", "-nodes", "-subj", subject, "-keyout", f"{name}.key",
-                 "-out", f"{name}.csr")
-        _openssl(tmp_path, "x509", "-req", "-days", "2", "-in", f"{name}.csr", "-CA", "ca.crt", "-CAkey", "ca.key",
-                 "-CAcreateserial", "-extfile", f"{name}.ext", "-out", f"{name}.crt")
-    arguments = ("--cert-file", f"{tmp_path}/server.crt", "--key-file", f"{tmp_path}/server.key",
-                 "--trusted-ca-file", f"{tmp_path}/ca.crt", "--client-cert-auth")
-    with services.etcd(tmp_path, 1, *arguments, scheme="https") as (node,):
-        mine = {"cacert": f"{tmp_path}/ca.crt", "cert": f"{tmp_path}/client.crt", "key": f"{tmp_path}/client.key"}
-        assert isinstance(opened([node], **mine).hold("leader", "a", ttl=TTL, budget=SOON), Applied)
-        stranger = opened([node], cacert=f"{tmp_path}/ca.crt")
-        took(lambda: stranger.put("config", "1", budget=Seconds(0.5)), PgctlError)
-        distrusting = opened([node])
-        _, said = took(lambda: distrusting.put("config", "1", budget=Seconds(3)), StoreUnreachable)
-        assert "certificate not accepted" in said
-
-
-def _openssl(directory: Path, *arguments: str) -> None:
-    subprocess.run(["openssl", *arguments], cwd=directory, check=True, capture_output=True)

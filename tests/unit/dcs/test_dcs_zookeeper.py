@@ -4,9 +4,10 @@ import subprocess
 import sys
 
 import pytest
+from kazoo.exceptions import SASLException
 from kazoo.security import make_acl
 
-from pgctl.dcs import zookeeper_options
+from pgctl.dcs import zookeeper_link, zookeeper_options
 from pgctl.errors import ConfigError
 
 WITHOUT = """
@@ -54,3 +55,8 @@ def test_without_kazoo_it_is_said_what_to_install() -> None:
     done = subprocess.run([sys.executable, "-c", WITHOUT], capture_output=True, text=True, check=True)
     assert done.stdout == ('store "zookeeper" needs the Python library kazoo, which is not installed '
                            '| Install it: pip install "pgctl-ha[zookeeper]".\n')
+
+
+@pytest.mark.parametrize(("said", "look"), [("Missing SASL support", "install pure-sasl"), ("denied", "sasl_options and")])
+def test_a_refused_login_says_what_to_look_at(said: str, look: str) -> None:
+    assert look in zookeeper_link.hint(SASLException(said))
