@@ -6,7 +6,7 @@ import signal
 import subprocess
 import threading
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -26,17 +26,18 @@ def consul_program() -> str:
 
 
 class Consul:
-    """One server that is its own cluster. `start` again after `kill` finds its data."""
+    """One server, alone or of several. `start` again after `kill` finds its data. `gossip`: where others join it."""
 
-    def __init__(self, directory: Path, *, least_ttl: str = "100ms", settings: Mapping[str, object] | None = None,
-                 secure: int = -1) -> None:
+    def __init__(self, directory: Path, *, name: str = "n0", least_ttl: str = "100ms",
+                 settings: Mapping[str, object] | None = None, secure: int = -1) -> None:
         self.port, *others = free_ports(4)
+        self.gossip = others[0]
         self._token = ""
-        self._log = directory / "consul.log"
+        self._log = directory / f"{name}.log"
         self._program = consul_program()
-        self._file = directory / "consul.json"
+        self._file = directory / f"{name}.json"
         self._file.write_text(json.dumps({
-            "node_name": "n0", "server": True, "bootstrap_expect": 1, "data_dir": str(directory / "consul"),
+            "node_name": name, "server": True, "bootstrap_expect": 1, "data_dir": str(directory / name),
             "bind_addr": "127.0.0.1", "advertise_addr": "127.0.0.1", "client_addr": "127.0.0.1",
             "ports": {"http": self.port, "https": secure, "serf_lan": others[0], "serf_wan": others[1], "server": others[2],
                       "dns": -1, "grpc": -1},
@@ -101,6 +102,23 @@ def consul(directory: Path, *, least_ttl: str = "100ms", settings: Mapping[str, 
         yield server
     finally:
         server.kill()
+
+
+@contextlib.contextmanager
+def ensemble(directory: Path, nodes: int) -> Iterator[Sequence[Consul]]:
+    """Servers that are one Consul, able to write at the start."""
+    first = Consul(directory, settings={"bootstrap_expect": nodes})
+    joining = {"bootstrap_expect": nodes, "retry_join": [f"127.0.0.1:{first.gossip}"], "retry_interval": "1s"}
+    running = [first, *(Consul(directory, name=f"n{number}", settings=joining) for number in range(1, nodes))]
+    try:
+        for server in running:
+            server.start()
+        for server in running:
+            wait_for(server.healthy, within=60, what=f"{server.url} to be healthy")
+        yield running
+    finally:
+        for server in running:
+            server.kill()
 
 
 @contextlib.contextmanager

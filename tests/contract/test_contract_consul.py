@@ -4,9 +4,11 @@ import base64
 import contextlib
 import json
 import logging
+import signal
+import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from pgctl.dcs import factory
 from pgctl.dcs.cluster_store import ClusterStore
 from pgctl.dcs.store import Applied, Rejected, Store
 from pgctl.errors import OutcomeUnknown, StoreUnreachable
+from pgctl.model.cluster import Revision
 from pgctl.units import Seconds
 from tests.contract import services_consul
 from tests.contract.conftest import Servers
@@ -217,6 +220,94 @@ def test_what_may_not_be_read_is_not_taken_for_an_empty_cluster(guarded: Consul,
     for call in (lambda: nobody.snapshot(budget=SOON), lambda: nobody.put("config", "1", budget=SOON)):
         with pytest.raises(StoreUnreachable, match="[Pp]ermission denied"):
             call()
+
+
+# --- several servers ---
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sequence[Consul]]:
+    with services_consul.ensemble(tmp_path_factory.mktemp("three"), 3) as servers:
+        yield servers
+
+
+def leads(server: Consul) -> bool:
+    found = server.ask("GET", "/v1/agent/self")
+    assert isinstance(found, dict)
+    return bool(found["Stats"]["consul"]["leader"] == "true")
+
+
+def renewed(store: Store) -> bool:
+    """Never a no: it is Consul that has nobody to write."""
+    try:
+        return isinstance(store.renew(ttl=TTL, budget=Seconds(1)), Applied)
+    except (StoreUnreachable, OutcomeUnknown):
+        return False
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_lease_outlives_the_leader_of_consul(three: Sequence[Consul], opened: Open, number: signal.Signals) -> None:
+    """Ours is asked of one server that goes on; the one that leads is killed or stands still."""
+    leader = next(server for server in three if leads(server))
+    ours = next(server for server in three if server is not leader)
+    store = opened(ours)
+    assert isinstance(store.hold("leader", "a", ttl=TTL, budget=SOON), Applied)
+    heard: list[frozenset[str]] = []
+    watching = threading.Thread(target=lambda: _watched(store, heard))
+    watching.start()
+    leader.signal(number)
+    try:
+        wait_for(lambda: renewed(store), within=20, what="a renewal by way of the others")
+        assert store.snapshot(budget=SOON).items["leader"].mine
+        assert isinstance(store.put("config", str(number), budget=SOON), Applied)
+        wait_for(lambda: any("config" in keys for keys in heard), within=10, what="the change")
+    finally:
+        if number is signal.SIGKILL:
+            leader.kill()
+            leader.start()
+        leader.signal(signal.SIGCONT)
+        wait_for(leader.healthy, within=60, what="the server")
+        store.close()
+        watching.join(20)
+    assert not watching.is_alive()
+
+
+def _watched(store: Store, heard: list[frozenset[str]]) -> None:
+    """As an agent's watcher does: begun again a moment after it failed."""
+    end = CLOCK.now() + 40
+    while CLOCK.now() < end and not any("config" in keys for keys in heard):
+        try:
+            store.watch(Revision(0), heard.append, budget=Seconds(2))
+        except StoreUnreachable:
+            time.sleep(0.2)
+
+
+def test_without_a_majority_nothing_is_known(three: Sequence[Consul], opened: Open) -> None:
+    store = opened(three[0])
+    assert isinstance(store.hold("leader", "a", ttl=TTL, budget=SOON), Applied)
+    for server in three[1:]:
+        server.kill()
+    wait_for(lambda: not renewed(store), within=20, what="renewals to fail")
+    began = CLOCK.now()
+    with pytest.raises(StoreUnreachable):
+        store.snapshot(budget=Seconds(1))
+    assert CLOCK.now() - began < 2.5
+    for server in three[1:]:
+        server.start()
+    wait_for(lambda: renewed(store), within=60, what="renewals")
+    assert store.snapshot(budget=SOON).items["leader"].mine
+
+
+@pytest.mark.parametrize("consistency", ["default", "consistent", "stale"])
+def test_each_consistency_of_watches_tells_of_a_change(server: Consul, opened: Open, consistency: str) -> None:
+    store = opened(server, consistency=consistency)
+    since = store.snapshot(budget=SOON).revision
+    heard: list[frozenset[str]] = []
+    watching = threading.Thread(target=lambda: store.watch(since, heard.append, budget=Seconds(2)))
+    watching.start()
+    assert isinstance(opened(server).put("config", "1", budget=SOON), Applied)
+    wait_for(lambda: any("config" in keys for keys in heard), within=5, what="the change")
+    watching.join()
 
 
 # --- services ---
