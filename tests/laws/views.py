@@ -103,6 +103,7 @@ peers = st.builds(
     watchdog_failed=st.booleans(),
     looked=st.booleans(),
     failsafe=st.booleans(),
+    state=st.sampled_from(("", State.RUNNING, State.STOPPED, State.RESTARTING)),
 )
 
 

@@ -8,7 +8,7 @@ cluster  failsafe a,b  |  cluster  unreadable  [known]     whom `/failsafe` name
 leader a [mine]                                no line: nobody leads
 member a  primary  [state running]  timeline 3  lsn 0/50  [nofailover] [clonefrom] [noaddress]
 server standby  version 15  timeline 3  lsn 0/50  streaming  control "shut down"  rewind  silent 20
-peer c  [timeline 4]  lsn 0/50  [primary] [unreachable] [stale] [restarting] [nofailover] [priority 2]
+peer c  [timeline 4]  lsn 0/50  [primary] [unreachable] [down] [stale] [restarting] [nofailover] [priority 2]
 sync on|quorum  [strict]  [nodes 2]  [lag 100]  [published a,b,c  [votes 1] [old]]     the mode, and `/sync`, its leader
                                                first; old: I have written over it
 names 'ANY 1 ("b")'  [told ""]  [new]  [proven b,c]  [busy]                       in force; seen for the first time
@@ -398,16 +398,17 @@ def retained(draft: Draft, words: Words) -> None:
 
 
 def peer(draft: Draft, words: Words) -> None:
-    line = words.value("timeline")
+    line, reachable, down = words.value("timeline"), not words.flag("unreachable"), words.flag("down")
+    state = State.STOPPED if down else State.RESTARTING if words.flag("restarting") else State.RUNNING
     found = e.Peer(
         words.first(),
         timeline=int(line) if line else None,
-        reachable=not words.flag("unreachable"),
+        reachable=reachable and not down,
         primary=words.flag("primary"),
         lsn=words.lsn() or Lsn(0),
         looked=not words.flag("stale"),
         failsafe=words.flag("failsafe"),
-        state=State.RESTARTING if words.flag("restarting") else "",
+        state=state if reachable else "",
         tags=tags(words),
     )
     draft.peers = [*(draft.peers or []), found]

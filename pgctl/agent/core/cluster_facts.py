@@ -180,7 +180,7 @@ def electable(view: View) -> bool:
 def free_to_stand(view: View) -> bool:
     """Neither my tags nor a promise, mine or a peer's, nor `/failsafe`, nor a missing watchdog keep me from leading."""
     barred = view.host.tags.nofailover or facts.unwatched(view)
-    return not barred and not led_without_store(view) and not failsafe.left_out(view, view.me)
+    return not barred and not led_without_store(view) and not failsafe.shut_out(view)
 
 
 # --- the standby cluster --------------------------------------------------------------------------------------------

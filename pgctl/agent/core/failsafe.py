@@ -5,9 +5,11 @@ LAW. While a leader believes in a lead that rests on promises, nobody else creat
 Theory. The store's lease is a promise of one party: it gives the key to nobody else before the lease ends. When the store
 cannot be reached, the same promise is asked of every party that could take the key: the members that `/failsafe` names.
 
-* Who may take the key. With `failsafe_mode` on, a member that a non-empty `/failsafe` does not name never stands (ha.md
+* Who may take the key. With `failsafe_mode` on, a member that a non-empty `/failsafe` does not name does not stand (ha.md
   E12), and the key is taken on the revision of `/failsafe` and `/config` that this was judged by. So at any instant the
-  members that may take the key are those that `/failsafe` names at that instant.
+  members that may take the key are those that `/failsafe` names at that instant. But for one case (`shut_out`): nobody has
+  led for a ttl, and all whom it names answer, none of them a primary and none bound. The holder of a lead that rests on
+  promises is named itself and would say so; without the store nobody can become one.
 * Who is asked. The holder of the lead alone writes `/failsafe`, each time on the revision that it has read, and once in
   each lead in any case, which voids what a former leader may still have on its way. `Memory` holds the value that is in
   the store after that, and every value written since whose answer is not known, until the key has moved past it: all of
@@ -94,6 +96,18 @@ def left_out(view: View, name: str) -> bool:
     """`/failsafe` names others: a leader without the store would not ask this member, so it must not stand (E12)."""
     named = electors(view)
     return bool(named) and name not in named
+
+
+def shut_out(view: View) -> bool:
+    """Left out, and somebody may lead without the store, for all that I know.
+
+    Nobody does when each of those that `/failsafe` names answers and says so, the holder of the lead among them. After a ttl
+    without a leader that is enough: else a member that came back when the leader had gone could never stand.
+    """
+    since = view.memory.leaderless_since
+    waited = since is not None and view.now - since > view.settings.ttl
+    harmless = {peer.name for peer in view.peers or () if peer.state and not peer.primary and not peer.failsafe}
+    return left_out(view, view.me) and not (waited and electors(view).keys() <= harmless)
 
 
 def promised(view: View) -> float:

@@ -35,6 +35,8 @@ def electorate(view: View) -> tuple[tuple[str, str], ...]:
     heard = dict(failsafe.electors(view))
     heard |= {name: member.api_url for name, member in known.items() if member.api_url}
     passed = {name for name, member in known.items() if not _matters(view, member)}
+    if failsafe.left_out(view, view.me):
+        passed -= set(failsafe.electors(view))
     return tuple((name, url) for name, url in sorted(heard.items()) if name != view.me and name not in passed)
 
 
@@ -136,7 +138,7 @@ def bar(view: View) -> str:
         return "tagged nofailover"
     if view.host.watchdog_fault:
         return f"the watchdog that it requires cannot be used: {view.host.watchdog_fault}"
-    if failsafe.left_out(view, view.me):
+    if failsafe.shut_out(view):
         return "not in the failsafe topology: a leader without the store would not ask this member"
     if server.lsn is None:
         return "the server's WAL position is not known"
