@@ -217,8 +217,15 @@ def test_failover_to_an_asynchronous_member_warns(site: Site) -> None:
 
 
 def test_interrupted_says_what_was_ordered(prod: Site) -> None:
-    prod.agent("a").answers["POST", "/switchover"] = later(3, (200, ""))
-    threading.Timer(1.0, interrupt).start()
+    """Ctrl-C as soon as the order has arrived."""
+    slow = later(3, (200, ""))
+    assert callable(slow)
+
+    def answer(body: Mapping[str, object]) -> Reply:
+        interrupt()
+        return slow(body)
+
+    prod.agent("a").answers["POST", "/switchover"] = answer
     result = prod.run("switchover", "--candidate", "b", "--force")
     assert result.exit_code == 1
     assert "interrupted" in result.stderr
