@@ -29,6 +29,7 @@ from tests.sim.stale_store import StaleStore
 from tests.sim.watchdog_model import HostWatchdog
 
 SHORTEST = 0.05
+LOOKS_EVERY = 1.0
 
 
 class Agent:
@@ -110,7 +111,7 @@ class Agent:
             if not self.alive:
                 return
             if world.clock.time < until:
-                world.at(until - world.clock.time, run)
+                world.at(min(until - world.clock.time, LOOKS_EVERY), run)  # the healing may end it sooner
             else:
                 call()
 
