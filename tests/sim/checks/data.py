@@ -52,22 +52,30 @@ def one_cluster(record: Record) -> Seen:
     yield HELD
 
 
+ON_ITS_WAY = 0.5
+"""Seconds that a request may take to the store, where nothing delays it."""
+
+
 def alien_untouched(record: Record) -> Seen:
     """A data directory of another cluster is neither started nor promoted, and its member never leads.
 
-    But an agent that has not yet read the store cannot know, and may start a standby to be read from (cut.50).
+    But an agent that has not yet read the store cannot know, and may start a standby to be read from (cut.50); and a request
+    for the key may be on its way from the life that had the cluster's own data.
     """
-    alien: set[str] = set()
+    alien: dict[str, float] = {}
     for event in record.events:
         match event:
-            case Alien(member=member, alien=here):
-                (alien.add if here else alien.discard)(member)
+            case Alien(at=at, member=member, alien=True):
+                alien[member] = at
+                yield HELD
+            case Alien(member=member):
+                alien.pop(member, None)
                 yield HELD
             case JobStarted(at=at, member=member, job=job, rule=rule) if member in alien and rule != "cut.50":
                 yield f"at {at:.3f} {member} does {job} with another cluster's data"
             case Opened(at=at, member=member) if member in alien:
                 yield f"at {at:.3f} {member} takes writes with another cluster's data"
-            case KeySet(at=at, holder=str(member)) if member in alien:
+            case KeySet(at=at, holder=str(member)) if at > alien.get(member, at) + ON_ITS_WAY:
                 yield f"at {at:.3f} {member} takes the key with another cluster's data"
             case _:
                 pass

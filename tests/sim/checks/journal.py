@@ -20,8 +20,8 @@ def told(record: Record) -> Seen:
     promoted = Counter(event.timeline for event in opened)
     yield HELD
     yield from (f"timeline {timeline} began {times} times" for timeline, times in promoted.items() if times > 1)
-    same = Counter((event.member, event.at, event.what) for event in journal.events)
-    yield from (f"{name} {what} at {at} is told {times} times" for (name, at, what), times in same.items() if times > 1)
+    same = Counter((event.member, event.at, event.what, event.timeline) for event in journal.events)
+    yield from (f"{name} {what} at {at} is told {times} times" for (name, at, what, _), times in same.items() if times > 1)
 
 
 LAWS = (Law("told", told, end=True),)
