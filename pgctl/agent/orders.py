@@ -22,10 +22,12 @@ from pgctl.errors import ConfigError, OutcomeUnknown, PgctlError, StoreUnreachab
 from pgctl.model import document, merge
 from pgctl.model.cluster import Cluster
 from pgctl.model.intent import Intent
+from pgctl.model.lsn import Lsn
 from pgctl.model.member import ScheduledRestart
 from pgctl.model.objections import objections
 from pgctl.rest import schema
 from pgctl.rest.client import Client
+from pgctl.rest.schema import PeerStatus
 from pgctl.units import Instant, Seconds
 
 log = logging.getLogger(__name__)
@@ -102,7 +104,7 @@ class Orders:
             case ("PATCH" | "PUT"), schema.CONFIG:
                 return self._config(order, body)
             case "POST", (schema.SWITCHOVER | schema.FAILOVER):
-                return self._leave(order, body)
+                return self._leave(order, body, view)
             case "DELETE", schema.SWITCHOVER:
                 return self._unschedule_switchover()
             case "POST", schema.RESTART:
@@ -142,12 +144,12 @@ class Orders:
 
     # --- switchover and failover ------------------------------------------------------------------------------------------
 
-    def _leave(self, order: Order, body: Mapping[str, object]) -> Reply | None:
+    def _leave(self, order: Order, body: Mapping[str, object], view: View) -> Reply | None:
         cluster = self._store.read(budget=self._budget())
         at, fault = document.moment(body.get("scheduled_at"))
         intent = Intent(document.name(body.get("leader")), document.name(body.get("candidate")), at, fault,
                         order.by)
-        refusal = self._objection(cluster, intent, order.path == schema.FAILOVER)
+        refusal = self._objection(cluster, intent, order.path == schema.FAILOVER, view)
         if refusal is not None:
             return refusal
         written = self._store.write_intent(intent, expect=cluster.revision("failover"), budget=self._budget())
@@ -159,7 +161,7 @@ class Orders:
         self._pending.append(Pending(order, lambda view: outcomes.result(view, self._closed, intent, former), members=True))
         return None
 
-    def _objection(self, cluster: Cluster, intent: Intent, failover: bool) -> Reply | None:
+    def _objection(self, cluster: Cluster, intent: Intent, failover: bool, view: View) -> Reply | None:
         now = datetime.fromtimestamp(self._clock.wall(), UTC)
         asked = None
         if intent.scheduled_at is None:
@@ -167,6 +169,7 @@ class Orders:
             if intent.candidate:
                 others = [(name, url) for name, url in others if name == intent.candidate]
             asked = {peer.name: peer for peer in self._client.status(others, budget=self._budget(2.0))}
+            asked[self._name] = _myself(view)
         found = objections(cluster, intent, now=now, asked=asked, failover=failover)
         if not found:
             return None
@@ -272,3 +275,11 @@ class Orders:
         self._pending = kept
         if self._asked is not None and (outcomes.taken_up(self._asked, job) or self._late()):
             self._asked = None
+
+
+def _myself(view: View) -> PeerStatus:
+    """What I would answer myself: without a leader an order goes to its candidate, who must not miss its own answer."""
+    server = view.server
+    problem = "" if server.lsn is not None else "its server does not answer"
+    return PeerStatus(view.me, not problem, lsn=server.lsn or Lsn(0), timeline=server.timeline, tags=view.host.tags,
+                      watchdog_failed=bool(view.host.watchdog_fault), live=False, problem=problem)

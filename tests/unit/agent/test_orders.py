@@ -19,7 +19,8 @@ from pgctl.dcs.inproc import Fate, Fault, InprocStore, Universe
 from pgctl.errors import ConfigError
 from pgctl.model.cluster import Cluster, Leader, Revision
 from pgctl.model.intent import Intent
-from pgctl.model.member import Member, MemberName, PendingParameter, ScheduledRestart
+from pgctl.model.lsn import Lsn
+from pgctl.model.member import Member, MemberName, PendingParameter, ScheduledRestart, Tags
 from pgctl.model.server import Phase, Postmaster, ServerState
 from pgctl.model.settings import Settings
 from pgctl.rest.client import Client
@@ -195,6 +196,21 @@ def test_a_switchover_is_refused_with_the_first_objection(stand: Stand) -> None:
     stand.write("leader", "c")
     assert stand.order("POST", "/switchover", {"leader": "a", "candidate": None}) == Reply(412, "leader name does not match")
     assert "failover" not in stand.universe.values()
+
+
+@pytest.mark.parametrize(("server", "tags", "answer"), [
+    (ServerState(Phase.STANDBY, Postmaster(7, 1.0, STARTED), lsn=Lsn(9), timeline=1), Tags(), None),
+    (ServerState(Phase.STANDBY, Postmaster(7, 1.0, STARTED), lsn=Lsn(9), timeline=1), Tags(nofailover=True), 412),
+    (ServerState(Phase.DOWN), Tags(), 412),
+])
+def test_a_candidate_that_is_asked_itself_counts_its_own_answer(stand: Stand, server: ServerState, tags: Tags,
+                                                                answer: int | None) -> None:
+    """Without a leader the order goes to the candidate."""
+    stand.write("members/a", '{"api_url": "http://192.0.2.1:8008/patroni", "role": "replica"}')
+    seen = view(server=server, host=Host(ME, "", "", "", tags))
+    reply = stand.order("POST", "/failover", {"leader": None, "candidate": "a"}, seen)
+    assert (reply.status if reply else None) == answer
+    assert ("failover" in stand.universe.values()) == (answer is None)
 
 
 def test_a_scheduled_switchover_is_written_and_deleted(stand: Stand) -> None:
