@@ -16,7 +16,6 @@ from pgctl.agent.core.job import (
 )
 from pgctl.agent.core.view import View
 from pgctl.model.cluster import Status
-from pgctl.model.lsn import Lsn
 from pgctl.model.member import Member, Role, State
 from pgctl.model.server import Phase
 
@@ -132,7 +131,7 @@ def status(view: View) -> Status:
     """`/status` as the leader should write it."""
     before = view.cluster.status if view.cluster else Status()
     return Status(
-        optime=Lsn(max(before.optime, view.server.lsn or 0)),
+        optime=view.server.lsn or before.optime,
         slots=slots.positions(view),
         retain_slots=slots.retained(view).names,
     )
