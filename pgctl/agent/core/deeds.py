@@ -31,6 +31,7 @@ from pgctl.agent.core.effects import (
     SetSlots,
     StartJob,
     WriteStatus,
+    WriteSync,
 )
 from pgctl.agent.core.job import Clone, CopySlots, Job, Rebuild, Restart, Rewind, StartPrimary, StartStandby, Stop
 from pgctl.agent.core.table import Plan
@@ -172,8 +173,13 @@ def lead_soon(view: View) -> Plan:
 
 
 def stop_fast(view: View) -> Plan:
-    """In order, while the lease still covers it; the fence stays as it is and does the rest if this takes too long."""
-    return start(view, Stop(mode=StopMode.FAST, timeout=view.margin), keep_fence=True)
+    """In order, while the lease still covers it; the fence stays as it is and does the rest if this takes too long.
+
+    Where the fence would kill by now there is no time for order. So it is when a pause ends over a lease that was not
+    renewed: the fence, armed only now, may not look for a second.
+    """
+    mode = StopMode.FAST if view.lease.left(view.now) > view.margin / 3 else StopMode.IMMEDIATE
+    return start(view, Stop(mode=mode, timeout=view.margin), keep_fence=True)
 
 
 def stop_now(view: View) -> Plan:
@@ -202,8 +208,14 @@ def bring_back(view: View) -> Plan:
 
 
 def start_primary(view: View) -> Plan:
-    """In place. After a handover whose stop was not clean, the intent is closed: it has cost enough."""
+    """In place. After a handover whose stop was not clean, the intent is closed: it has cost enough.
+
+    `/sync` is written as it was read before the server starts with names that bear it: a write of mine that is still on
+    its way, also of an earlier life, was made upon what was there, and is refused from now on.
+    """
     guarded, memory = upkeep.fence(view, view.memory, armed=True)
+    if view.settings.synchronous and view.cluster is not None:
+        guarded = (*guarded, WriteSync(view.cluster.sync, upkeep.revision(view, "sync")))
     intent = intents.open_intent(view)
     if view.memory.handover is not None and intent is not None:
         failed = f"{view.me} did not stop cleanly in time, and starts again"

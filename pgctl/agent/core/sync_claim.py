@@ -47,12 +47,18 @@ def foreign(view: View) -> bool:
 
 
 def borne(view: View) -> bool:
-    """PostgreSQL waits for whom `/sync` promises, as far as it promises anybody; in strict mode always for somebody."""
+    """PostgreSQL waits for whom `/sync` promises, as far as it promises anybody; in strict mode always for somebody.
+
+    What it was told last counts too: it may be about to run with other names than it runs with now.
+    """
     if not view.settings.synchronous:
         return True
     now = sync_upkeep.standing(view)
     if not now.published.voters and not view.settings.synchronous_mode_strict:
         return True
+    told = view.memory.conf
+    if told is None or told.sync_names is None or not in_force(view, told.sync_names):
+        return False
     waits = now.confirming.needed > 0 and view.memory.evidence.mark is not None
     return waits and sync.overlap(now.published, now.confirming)
 
