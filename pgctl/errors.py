@@ -59,6 +59,10 @@ class ServerError(PgctlError):
     """The local PostgreSQL server or one of its programs failed."""
 
 
+class SourceAway(ServerError):
+    """The server to copy or to rewind from does not answer. Nothing was begun: the data is as it was."""
+
+
 class PeerError(PgctlError):
     """Another member's agent did not answer, or refused."""
 

@@ -27,7 +27,7 @@ from pgctl.agent.core.job import (
 from pgctl.agent.core.view import JobState
 from pgctl.clock import Clock
 from pgctl.config.sections import BootstrapSection
-from pgctl.errors import PgctlError, ServerError
+from pgctl.errors import PgctlError, ServerError, SourceAway
 from pgctl.model.conf import Conf, StopMode, Upstream
 from pgctl.postgresql.server import Server
 from pgctl.units import Instant, Seconds, show_seconds
@@ -98,20 +98,20 @@ class Jobs:
 
     def _run(self, job: Job, cancelled: threading.Event) -> None:
         begun = self._clock.now()
-        ok, message = False, "an unforeseen error, see the log"
+        ok, message, unreached = False, "an unforeseen error, see the log", False
         try:
             message = self._do(job, cancelled.is_set) or job.name
             ok = True
             log.info("%s done  took=%s%s", job.name, show_seconds(self._clock.now() - begun),
                      f" {message}" if message != job.name else "")
         except PgctlError as error:
-            message = str(error)
+            message, unreached = str(error), isinstance(error, SourceAway)
             log.log(logging.INFO if cancelled.is_set() else logging.ERROR, "%s failed: %s%s", job.name, error,
                     f"  hint: {error.hint}" if error.hint else "")
         except Exception:
             log.exception("%s failed, which it must not do in this way", job.name)
         finally:
-            self._note(ended=True, ok=ok, message=message)
+            self._note(ended=True, ok=ok, message=message, unreached=unreached)
             self._bell.ring()
 
     def _note(self, **changes: object) -> None:
@@ -131,6 +131,7 @@ class Jobs:
             case Clone():
                 return self._clone(job.source, job.conf, cancelled)
             case Rebuild():
+                self._server.reach(job.source, job.conf)
                 self._server.stop(StopMode.IMMEDIATE, checkpoint=False, deadline=self._after(10.0), cancelled=cancelled)
                 if not cancelled():
                     self._server.remove_data(f"{job.rule}: {job.why}")

@@ -11,9 +11,9 @@ import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from pgctl.errors import ServerError
+from pgctl.errors import ServerError, SourceAway
 from pgctl.model.conf import Upstream
-from pgctl.postgresql import conf_files, conninfo, files, removal, run, slots, version
+from pgctl.postgresql import conf_files, connection, conninfo, files, removal, run, slots, version
 from pgctl.postgresql import options as opts
 from pgctl.postgresql.options import Options
 from pgctl.postgresql.site import Site, child_environment
@@ -31,6 +31,16 @@ _NOT_PASSED = frozenset({"command", "no_params", "keep_data", "no_leader"})
 
 Progress = Callable[[str], None]
 Cancelled = Callable[[], bool]
+
+
+def reach(site: Site, options: Options, source: Upstream | None, methods: tuple[str, ...] | None = None) -> None:
+    """Raises SourceAway when no copy could be taken from there now, and no method might do without."""
+    if source is None or (options.create_replica_methods if methods is None else methods) != ("basebackup",):
+        return
+    try:
+        connection.remote_replication(site, options, source, Instant(site.clock.now() + _SLOT_LIMIT)).close()
+    except ServerError as error:
+        raise SourceAway(f'"{source.name}" cannot be copied now', detail=str(error), hint=_hint(str(error))) from error
 
 
 def clone(

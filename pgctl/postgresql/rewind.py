@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from pgctl.config.sections import Credentials
-from pgctl.errors import ServerError
+from pgctl.errors import ServerError, SourceAway
 from pgctl.model.conf import Conf, Upstream
 from pgctl.postgresql import archive, conf_files, connection, conninfo, files, process, queries, run, version
 from pgctl.postgresql import conf as texts
@@ -46,6 +46,23 @@ def role_for(site: Site) -> Credentials:
     return site.section.rewind if site.section.rewind.username else site.section.superuser
 
 
+def reach(site: Site, options: Options, source: Upstream) -> None:
+    """Has the source write a checkpoint, where its last one is from before its promotion. Raises SourceAway, ServerError."""
+    deadline = Instant(site.clock.now() + _PREPARE)
+    try:
+        with connection.remote(site, options, source, role_for(site), deadline) as conn:
+            queries.checkpoint_of_source(conn, site.clock, deadline)
+    except ServerError as error:
+        if hint := hint_for(str(error)):  # it does answer
+            raise ServerError(error.message, detail=error.detail, hint=hint) from error
+        raise SourceAway(f'"{source.name}" cannot be rewound from now', detail=str(error)) from error
+
+
+def hint_for(text: str) -> str:
+    """What to do about what a program or a server said; nothing where that is not known."""
+    return next((hint for pattern, hint in _CAUSES if re.search(pattern, text)), "")
+
+
 def rewind(
     site: Site,
     options: Options,
@@ -55,9 +72,6 @@ def rewind(
     cancelled: Callable[[], bool],
 ) -> None:
     """See `Server.rewind`. Raises ServerError."""
-    deadline = Instant(site.clock.now() + _PREPARE)
-    with connection.remote(site, options, source, role_for(site), deadline) as conn:
-        queries.checkpoint_of_source(conn, site.clock, deadline)
     process.end_orphans(site)
     archive.ready(site, options)
     conf_files.signals(site, standby=False)
@@ -105,8 +119,7 @@ def _run(
             cancelled=cancelled,
         )
     if not done.ok:
-        hint = next((hint for pattern, hint in _CAUSES if re.search(pattern, done.tail)), "")
-        raise ServerError(f'pg_rewind from "{source.name}" failed', detail=done.tail, hint=hint)
+        raise ServerError(f'pg_rewind from "{source.name}" failed', detail=done.tail, hint=hint_for(done.tail))
 
 
 def command(site: Site, options: Options, source: Upstream, conf: Conf) -> list[str]:

@@ -240,19 +240,22 @@ class Server:
     def clone(self, source: Upstream | None, conf: Conf, *, progress: Progress, cancelled: Cancelled = never) -> None:
         """Fills the empty data directory from `source` (None: only methods that need no leader). Does not start.
 
-        Raises ServerError; only what this clone made is then removed.
-        """
+        Raises ServerError; only what this clone made is then removed."""
         self._require(Verb.CLONE)
         self._dynamic = conf.postgresql
-        methods = conf.create_replica_methods
-        clone.clone(self._site, self._options(conf), source, progress, cancelled, methods)
+        clone.clone(self._site, self._options(conf), source, progress, cancelled, conf.create_replica_methods)
+
+    def reach(self, source: Upstream | None, conf: Conf) -> None:
+        """Asked before data is removed to be cloned anew. Raises SourceAway."""
+        clone.reach(self._site, self._options(conf), source, conf.create_replica_methods)
 
     def rewind(self, source: Upstream, conf: Conf, *, progress: Progress, cancelled: Cancelled = never) -> None:
         """Stops the server if it runs, and brings its data back to the fork point with `source`. Does not start.
 
-        Raises ServerError; the data directory is then in the state pg_rewind left, which `detail` tells.
+        Raises SourceAway, and nothing was done; ServerError: the data is as pg_rewind left it, which `detail` tells.
         """
         self._dynamic = conf.postgresql
+        rewind.reach(self._site, self._options(conf), source)
         if self._postmaster() is not None:
             self.stop(StopMode.FAST, checkpoint=False, deadline=self._after(Seconds(60.0)), cancelled=cancelled)
         self._require(Verb.REWIND)

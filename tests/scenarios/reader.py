@@ -462,7 +462,8 @@ def intent(draft: Draft, words: Words) -> None:
 def job(draft: Draft, words: Words) -> None:
     name = words.first()
     ended, ok, failed = words.flag("ended"), words.flag("ok"), words.flag("failed")
-    draft.job = JobState(JOBS[name], Instant(NOW - 1), ended, ok, "it broke" if failed else "", words.flag("irrevocable"))
+    draft.job = JobState(JOBS[name], Instant(NOW - 1), ended, ok, "it broke" if failed else "", words.flag("irrevocable"),
+                         unreached=words.flag("unreached"))
 
 
 def order(draft: Draft, words: Words) -> None:

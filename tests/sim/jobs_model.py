@@ -28,6 +28,10 @@ class Failed(Exception):
     """A deed that did not work, for a reason that the real one would foresee."""
 
 
+class Away(Failed):
+    """It was not begun: the source does not answer."""
+
+
 class JobsModel:
     """One slot, as the real one's."""
 
@@ -68,15 +72,15 @@ class JobsModel:
         except StopIteration:
             self._end(True, "")
         except Failed as failure:
-            self._end(False, str(failure))
+            self._end(False, str(failure), unreached=isinstance(failure, Away))
         else:
             self._agent.heart_later(seconds, lambda: self._step(deed))
 
-    def _end(self, ok: bool, message: str) -> None:
+    def _end(self, ok: bool, message: str, *, unreached: bool = False) -> None:
         assert self._state is not None
         server = self._server
         self._world.tell(f"{self._node.name}: {self._state.job.name} {message or 'done'}, {server.phase} {server.timeline}")
-        self._state = replace(self._state, ended=True, ok=ok, message=message)
+        self._state = replace(self._state, ended=True, ok=ok, message=message, unreached=unreached)
         self._world.note(JobEnded(self._world.now, self._node.name, type(self._state.job).__name__, ok))
         self._agent.ring()
 
@@ -121,8 +125,9 @@ class JobsModel:
     def _copy(self, job: j.Clone | j.Rebuild | j.Rewind) -> Deed:
         """The data of the source, as it is at the end; a rewind wants a primary."""
         node, server, rewind = self._node, self._server, isinstance(job, j.Rewind)
+        if not isinstance(job, j.Clone):
+            self._reach(job)
         if rewind:
-            self._source(job)
             yield from self._stop(StopMode.FAST, 10.0)
         elif isinstance(job, j.Rebuild):
             node.crash_server("stopped")
@@ -148,6 +153,12 @@ class JobsModel:
         if not usable or not self._world.linked(self._node.name, name):
             raise Failed("the source does not answer")
         return origin
+
+    def _reach(self, job: j.Rebuild | j.Rewind) -> None:
+        try:
+            self._source(job)
+        except Failed as failure:
+            raise Away(str(failure)) from failure
 
     def _start_standby(self, conf: Conf) -> Deed:
         self._server.configure(conf)

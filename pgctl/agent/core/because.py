@@ -118,6 +118,12 @@ def _source(view: View) -> str:
     return f"{leader.name} cannot be copied from: it says {leader.role or 'nothing of its role'}, {leader.state}"
 
 
+def _astray(view: View) -> str:
+    if divergence.diverged(view):
+        return f"{_leader(view)}, and does not run as a leader yet"
+    return _diverged(view)
+
+
 def _diverged(view: View) -> str:
     found = divergence.diverged(view)
     if found is False:
@@ -185,6 +191,7 @@ def _nothing_bars(view: View) -> str:
 _WORDS: dict[str, Callable[[View], str]] = {
     "about_to_stop": lambda view: "nobody wants my server to stop",
     "alien": lambda view: "the data is this cluster's",
+    "astray": _astray,
     "barred": _nothing_bars,
     "behind_history": _timeline,
     "beyond_repair": lambda view: f"{_diverged(view)}; {_failures(view)}",

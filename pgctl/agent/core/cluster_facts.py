@@ -57,10 +57,22 @@ def record_lost(view: View) -> bool:
 
 
 def source_known(view: View) -> bool:
-    """There is a leader that runs as a primary, and an address to clone from."""
+    """There is a leader that runs as one, and an address to clone from."""
+    return _leader_runs(view) and follow_target.source(view) is not None
+
+
+def astray(view: View) -> bool:
+    """My data left the branch of a leader that runs as one; before that its branch is not the cluster's, and may never be.
+
+    Where this was a standby cluster a moment ago, its data may be older than everybody else's.
+    """
+    return facts.diverged(view) and _leader_runs(view)
+
+
+def _leader_runs(view: View) -> bool:
     leader = view.cluster.leader_member if view.cluster else None
-    ready = leader is not None and leader.role in (Role.PRIMARY, Role.STANDBY_LEADER, "master")
-    return ready and follow_target.source(view) is not None
+    wanted = (Role.STANDBY_LEADER,) if standby_cluster(view) else (Role.PRIMARY, "master")
+    return leader is not None and leader.role in wanted
 
 
 def behind_history(view: View) -> bool:

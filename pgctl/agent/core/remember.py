@@ -9,6 +9,9 @@ from pgctl.agent.core.view import JobState, View
 from pgctl.model.server import Phase
 from pgctl.units import Instant
 
+SOURCE_AGAIN_AFTER = 2.0
+"""Seconds until a server that did not answer is asked again for its data."""
+
 
 def update(view: View) -> Memory:
     """The memory with the store's, the server's and the job's news in it."""
@@ -92,6 +95,9 @@ def _of_job(view: View, ended: JobState, memory: Memory) -> Memory:
             memory = replace(memory, rewind_failed=False, rewind_failures=0)
         # Deeds write the configuration they were given, and change what was published: both are looked at afresh.
         return replace(memory, conf=None, leaving_since=None)
+    if ended.unreached:  # it says nothing of this member's data
+        again = Instant(view.now + SOURCE_AGAIN_AFTER)
+        return replace(memory, conf=None, leaving_since=None, last_failure=ended.message, retry_at=again)
     failures = memory.start_failures + 1
     memory = replace(
         memory,

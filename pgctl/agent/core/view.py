@@ -50,6 +50,8 @@ class JobState:
     """A promotion past its point of no return."""
     cut_off: Instant | None = None
     """When a stop or restart told the server to refuse writes."""
+    unreached: bool = False
+    """It failed before it began: the server to copy or to rewind from did not answer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -237,6 +237,10 @@ class NotedServer(Server):
         progress("copied 1 of 2 MB")
         self._do("clone")
 
+    def reach(self, source: Upstream | None, conf: Conf) -> None:
+        if self.fails.get("reach"):
+            raise self.fails["reach"].pop(0)
+
     def rewind(self, source: Upstream, conf: Conf, *, progress: Callable[[str], None] = lambda line: None,
                cancelled: Callable[[], bool] = lambda: False) -> None:
         self._do("rewind")

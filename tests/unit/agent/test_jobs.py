@@ -12,7 +12,7 @@ from pgctl.agent.core.job import Bootstrap, Clone, Job, Promote, Rebuild, Restar
 from pgctl.agent.core.view import JobState
 from pgctl.agent.jobs import Jobs
 from pgctl.config.sections import BootstrapSection
-from pgctl.errors import ServerError
+from pgctl.errors import ServerError, SourceAway
 from pgctl.model.conf import Conf, StopMode, Upstream
 from pgctl.model.server import Phase
 from pgctl.units import Seconds
@@ -112,6 +112,15 @@ def test_a_failure_carries_the_servers_words(stand: Stand) -> None:
     stand.server.fails["rewind"] = [ServerError("pg_rewind failed", detail="no common ancestor")]
     found = stand.outcome(Rewind(source=SOURCE))
     assert not found.ok and found.message == "pg_rewind failed: no common ancestor"
+
+
+def test_nothing_is_removed_for_a_source_that_does_not_answer(stand: Stand) -> None:
+    """And it is told apart from a deed that was begun and failed."""
+    stand.server.fails["reach"] = [SourceAway("cannot be copied now")]
+    found = stand.outcome(Rebuild(source=SOURCE))
+    assert found.unreached and not found.ok and stand.server.calls == []
+    stand.server.fails["rewind"] = [ServerError("pg_rewind failed")]
+    assert not stand.outcome(Rewind(source=SOURCE)).unreached
 
 
 def test_a_bug_in_a_deed_ends_the_deed_alone(stand: Stand, caplog: pytest.LogCaptureFixture) -> None:

@@ -15,7 +15,7 @@ DOWN = (
     rule(
         "down.50",
         "my data left the leader's branch: rewind it",
-        [facts.leader_is_other, facts.diverged, facts.rewindable],
+        [cluster_facts.astray, facts.rewindable],
         deeds.rewind,
     ),
     rule(

@@ -20,17 +20,17 @@ FOLLOW = (
     ),
     rule("follow.30", "a restart was ordered", [facts.restart_ordered, facts.up], deeds.restart),
     rule("follow.35", "the last try failed a moment ago: wait", [facts.too_soon], deeds.wait_for_retry),
-    rule("follow.40", "my data left the leader's branch: rewind it", [facts.diverged, facts.rewindable], deeds.rewind),
+    rule("follow.40", "my data left the leader's branch: rewind it", [cluster_facts.astray, facts.rewindable], deeds.rewind),
     rule(
         "follow.50",
         "my data left the leader's branch and cannot be rewound: build it anew",
-        [facts.diverged, facts.rebuild_allowed, cluster_facts.source_known],
+        [cluster_facts.astray, facts.rebuild_allowed, cluster_facts.source_known],
         deeds.rebuild,
     ),
     rule(
         "follow.60",
         "my data left the leader's branch: an operator must reinitialize it",
-        [facts.diverged],
+        [cluster_facts.astray],
         deeds.follow_soon,
     ),
     rule(
