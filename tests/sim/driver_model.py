@@ -163,7 +163,8 @@ class DriverModel:
 
     def _release(self, request: e.ReleaseLease, reply: Reply) -> None:
         agent = self._agent
-        handed = agent.memory.handover is not None and self._node.server.phase is Phase.DOWN
+        server = self._node.server
+        handed = agent.memory.handover is not None and server.phase is Phase.DOWN and server.control.startswith("shut down")
 
         def answered(answer: e.Answer) -> None:
             if answer.outcome is not e.Outcome.REJECTED:

@@ -211,10 +211,12 @@ class Injector:
     def _replace_data(self, node: Node, lasts: float) -> bool:
         """Another cluster's data lies where a standby's was, until somebody takes it away.
 
-        Not where `/sync`'s leader was: with nobody listed beside it, that is the only copy that may be promoted, and only
-        a person's word could end what follows.
+        Not where the only copy is that may be promoted, nor where `/sync`'s leader was, which may be that copy with nobody
+        listed beside it: only a person's word could end what follows.
         """
         if node.server.writable or not node.host_up or self._admin.read(budget=SOON).sync.leads(node.name):
+            return False
+        if not self._others_may_lead(node):
             return False
         node.lose_host()
         server = node.server
@@ -224,6 +226,14 @@ class Injector:
         node.boot()
         self._world.at(lasts, lambda: self._take_away(node))
         return True
+
+    def _others_may_lead(self, node: Node) -> bool:
+        """Somebody else who may lead has data of the latest timeline."""
+        ours = self._admin.read(budget=SOON).known_identifier
+        held = {name: one.server.timeline for name, one in self._nodes.items()
+                if one.server.phase is not Phase.EMPTY and one.server.identifier == ours}
+        latest, barred = max(held.values(), default=0), {node.name, *self._world.record.barred}
+        return any(line == latest for name, line in held.items() if name not in barred)
 
     def _take_away(self, node: Node) -> None:
         ours = self._admin.read(budget=SOON).known_identifier
