@@ -5,15 +5,15 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import yaml
 
 from pgctl.cli.demo.plan import Plan
 from pgctl.units import Seconds
 from tests.e2e.cluster import Cluster
+from tests.e2e.editing import edit, section
 
 pytestmark = [pytest.mark.e2e, pytest.mark.store("sqlite")]
 
@@ -21,24 +21,6 @@ Build = Callable[..., Cluster]
 IDENTIFIER = "SELECT system_identifier::text FROM pg_control_system()"
 KEYS = ("config", "status", "history", "failover", "sync", "failsafe", "events", "members/stranger", "optime/leader")
 BROKEN = ("", "{", "[]", "null", "12", '"text"', '{"a":', "\x00", "{}")
-
-
-def _edit(plan: Plan, name: str, change: Callable[[dict[str, object]], None]) -> None:
-    """Changes one member's configuration file."""
-    path = Path(plan.agent_file(plan.node(name)))
-    document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    change(document)
-    path.write_text(yaml.safe_dump(document), encoding="utf-8")
-
-
-def _section(document: Mapping[str, object], *path: str) -> dict[str, object]:
-    """The mapping at `path` of a document."""
-    here: object = document
-    for step in path:
-        assert isinstance(here, dict)
-        here = here[step]
-    assert isinstance(here, dict)
-    return here
 
 
 def _agent(plan: Plan, name: str, timeout: float = 30.0) -> "subprocess.CompletedProcess[str]":
@@ -51,9 +33,9 @@ def test_a_wrong_configuration_ends_the_agent_with_every_fault_named(build: Buil
     plan = build(nodes=1).plan
 
     def break_it(document: dict[str, object]) -> None:
-        del document["name"], _section(document, "postgresql")["data_dir"]
+        del document["name"], section(document, "postgresql")["data_dir"]
 
-    _edit(plan, "pg1", break_it)
+    edit(plan, "pg1", break_it)
     done = _agent(plan, "pg1")
     assert done.returncode == 1
     assert "name" in done.stderr and "data_dir" in done.stderr
@@ -109,7 +91,7 @@ def test_a_member_of_another_cluster_is_refused(build: Build, cluster: Cluster, 
     plan = other.plan
     other.signal_agent("pg1", signal.SIGTERM)
     other.agents["pg1"].wait(timeout=30)
-    _edit(plan, "pg1", lambda document: document.update(
+    edit(plan, "pg1", lambda document: document.update(
         {"name": "stranger", "sqlite": {"path": cluster.plan.path("dcs", "store.sqlite")}}))
     done = _agent(plan, "pg1")
     assert done.returncode == 1
@@ -121,14 +103,14 @@ def test_a_member_of_another_cluster_is_refused(build: Build, cluster: Cluster, 
 def test_a_wrong_replication_password_is_said_and_healed_by_the_right_one(build: Build) -> None:
     pair = build(nodes=2)
     right = pair.plan.passwords["replication"]
-    _edit(pair.plan, "pg2", lambda document: _section(
+    edit(pair.plan, "pg2", lambda document: section(
         document, "postgresql", "authentication", "replication").update(password="mistyped"))
     pair.start_agent("pg1")
     pair.wait_leader(timeout=60)
     pair.start_agent("pg2")
     pair.wait("the log says why the clone fails", lambda: "password authentication failed" in pair.log("pg2"), 40)
     assert "mistyped" not in pair.log("pg2")
-    _edit(pair.plan, "pg2", lambda document: _section(
+    edit(pair.plan, "pg2", lambda document: section(
         document, "postgresql", "authentication", "replication").update(password=right))
     pair.signal_agent("pg2", signal.SIGHUP)
     pair.wait_healthy()
