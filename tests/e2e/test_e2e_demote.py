@@ -8,12 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e import cluster as clusters
 from tests.e2e.cluster import Cluster
 from tests.e2e.witness import Witness
 from tests.e2e.writer import Writer, note
 
-pytestmark = [pytest.mark.e2e]
+pytestmark = [pytest.mark.e2e, pytest.mark.store("etcd3")]
 
 
 @pytest.fixture
@@ -69,8 +68,6 @@ def test_a_primary_that_crashes_again_and_again_is_replaced(configured: Cluster)
 
 def test_a_primary_whose_key_is_another_s_stops_at_once(configured: Cluster) -> None:
     """Without giving up a key that is not its own."""
-    if reason := clusters.why_not("sqlite"):
-        pytest.skip(reason)
     leader = configured.wait_leader()
     with Witness(configured) as witness:
         configured.raw_put("leader", "nobody")

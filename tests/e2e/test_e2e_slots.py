@@ -12,7 +12,7 @@ import pytest
 from tests.e2e import cluster as clusters
 from tests.e2e.cluster import QUICK, Cluster
 
-pytestmark = [pytest.mark.e2e, pytest.mark.pg(">= 13")]
+pytestmark = [pytest.mark.e2e, pytest.mark.store("etcd3"), pytest.mark.pg(">= 13")]
 
 SETTINGS = {
     **QUICK,
@@ -68,9 +68,9 @@ def slots(cluster: Cluster, name: str, kind: str = "physical") -> set[str]:
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    if reason := clusters.why_not("sqlite"):
+    if reason := clusters.why_not("etcd3"):
         pytest.skip(reason)
-    with Cluster(str(tmp_path_factory.mktemp("slots")), settings=SETTINGS).running() as made:
+    with Cluster(str(tmp_path_factory.mktemp("slots")), dcs="etcd3", settings=SETTINGS).running() as made:
         yield made
 
 

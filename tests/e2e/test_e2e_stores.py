@@ -99,9 +99,10 @@ def test_a_restarted_store_is_found_again(cluster: ServedCluster) -> None:
 
 def test_a_store_away_for_longer_than_the_lease_costs_the_lead_and_no_more(cluster: ServedCluster) -> None:
     """Frozen, as a cut network would have it. The command line asks the members then, and says so with 4."""
-    leader, server = cluster.wait_leader(), cluster.server_of_store
+    server = cluster.server_of_store
     with Witness(cluster) as witness, Writer(cluster) as writer:
         writer.wait_more(10)
+        leader = cluster.wait_leader()
         server.signal(signal.SIGSTOP)
         try:
             cluster.wait("the primary is stopped", lambda: not cluster.writable(leader), 20)

@@ -17,7 +17,7 @@ from tests.e2e.conftest import Build
 from tests.e2e.witness import Witness
 from tests.e2e.writer import Writer, note
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.store("etcd3")]
 log = logging.getLogger("e2e")
 
 NAMES = "SHOW synchronous_standby_names"
@@ -83,7 +83,6 @@ def test_nothing_acknowledged_is_lost_in_priority_mode(build: Build) -> None:
     survives(build(settings=settings(synchronous_mode="on")).start(), 1)
 
 
-@pytest.mark.store("etcd3")
 def test_nothing_acknowledged_is_lost_in_quorum_mode(build: Build) -> None:
     survives(build(settings=settings(synchronous_mode="quorum")).start(), 2)
 

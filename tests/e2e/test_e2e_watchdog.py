@@ -22,7 +22,7 @@ from tests.e2e.cluster import Cluster
 from tests.e2e.witness import Witness
 from tests.e2e.writer import Writer, note
 
-pytestmark = [pytest.mark.e2e]
+pytestmark = [pytest.mark.e2e, pytest.mark.store("etcd3")]
 
 SETTINGS = {"ttl": 18, "loop_wait": 2, "retry_timeout": 2}
 
@@ -31,7 +31,7 @@ class WatchedCluster(Cluster):
     """Each member requires a watchdog of its own."""
 
     def __init__(self, directory: str) -> None:
-        super().__init__(directory, settings=SETTINGS)
+        super().__init__(directory, dcs="etcd3", settings=SETTINGS)
         for node in self.plan.nodes:
             document = plans.agent_document(self.plan, node)
             self.device(node.name).touch()
@@ -90,7 +90,7 @@ class Kernel:
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WatchedCluster]:
-    if reason := clusters.why_not("sqlite"):
+    if reason := clusters.why_not("etcd3"):
         pytest.skip(reason)
     with WatchedCluster(str(tmp_path_factory.mktemp("watched"))).running() as made:
         yield made

@@ -35,10 +35,7 @@ class Writer:
         self.acknowledged: list[Acknowledged] = []
 
     def __enter__(self) -> "Writer":
-        leader = self._cluster.wait_leader()
-        self._cluster.query(leader, TABLE)
-        rows = self._cluster.query(leader, "SELECT coalesce(max(id), 0) + 1 FROM load")
-        self._next = int(str(rows[0][0]))
+        self._cluster.wait("there is a table to write to", self._prepared)
         self._thread.start()
         self.wait_more(1)
         return self
@@ -62,6 +59,17 @@ class Writer:
         rows = self._cluster.query(self._cluster.wait_leader(), "SELECT id FROM load")
         there = {row[0] for row in rows}
         return tuple(one.id for one in self.acknowledged if one.id not in there)
+
+    def _prepared(self) -> bool:
+        """Makes the table; on a busy machine the lead may be lost just then, and is taken again."""
+        try:
+            leader = self._cluster.wait_leader()
+            self._cluster.query(leader, TABLE)
+            rows = self._cluster.query(leader, "SELECT coalesce(max(id), 0) + 1 FROM load")
+        except psycopg2.Error:
+            return False
+        self._next = int(str(rows[0][0]))
+        return True
 
     def _work(self) -> None:
         member, session = "", None
