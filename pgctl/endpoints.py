@@ -23,7 +23,7 @@ class Endpoints:
     """
 
     def __init__(self, urls: Sequence[str], find: Finder | None = None) -> None:
-        self._urls = tuple(urls)
+        self._given = self._urls = tuple(urls)
         self._find = find
         self._lost = not urls
 
@@ -33,8 +33,14 @@ class Endpoints:
         return self._urls
 
     def learn(self, urls: Sequence[str]) -> None:
-        """Adds those that are not known yet, last."""
-        self._urls = (*self._urls, *(url for url in urls if url not in self._urls))
+        """Adds those that are not known yet, last; what was learnt before and is not among them is forgotten.
+
+        Of an empty list nothing is learnt.
+        """
+        if not urls:
+            return
+        kept = tuple(url for url in self._urls if url in self._given or url in urls)
+        self._urls = (*kept, *(url for url in urls if url not in kept))
 
     def distrust(self, url: str) -> None:
         """Puts `url` last."""
@@ -49,7 +55,7 @@ class Endpoints:
         """
         deadline = clock.now() + budget
         if self._lost and self._find is not None:
-            self._urls = tuple(self._find(Seconds(budget / 2)))
+            self._given = self._urls = tuple(self._find(Seconds(budget / 2)))
             self._lost = False
         failure: NotSent | NoReply = NotSent("no server is configured")
         for tried, url in enumerate(self._urls):

@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode
 import etcd
 
 from pgctl.clock import Clock
-from pgctl.dcs import outcomes
+from pgctl.dcs import etcd_access, outcomes
 from pgctl.dcs.etcd_access import Access
 from pgctl.dcs.outcomes import Outcome
 from pgctl.dcs.persist import persist
@@ -70,7 +70,7 @@ class Etcd2Client:
         self._clock = clock
         self._http = Http(access.tls, clock=clock)
         self._endpoints = Endpoints(access.urls, find)
-        self._learnt = not access.learn
+        self._learn_at = Instant(0)
         self._cluster = ""
         self.index = Revision(0)
         """The highest index seen."""
@@ -158,10 +158,10 @@ class Etcd2Client:
             raise NotSent(f"{url} is not known to be of the same etcd cluster")
 
     def _learn(self, url: str, timeout: Seconds) -> None:
-        """Adds the other servers of the cluster, once; without them it goes on."""
-        if self._learnt:
+        """Now and then, where the other servers of the cluster are; without them it goes on."""
+        if not self._access.learn or self._clock.now() < self._learn_at:
             return
-        self._learnt = True
+        self._learn_at = Instant(self._clock.now() + etcd_access.LEARN_EVERY)
         try:
             answer = self._http.request("GET", f"{url}/v2/machines", headers=self._headers(),
                                         timeout=Seconds(min(1.0, timeout)))
@@ -169,8 +169,7 @@ class Etcd2Client:
             return
         if answer.status == 200:
             named = [each.strip().rstrip("/") for each in answer.body.decode("utf-8", "replace").split(",")]
-            known = self._endpoints.urls
-            self._endpoints = Endpoints([*known, *(each for each in named if each.startswith("http") and each not in known)])
+            self._endpoints.learn([each for each in named if each.startswith("http")])
 
 
 class _Refused(PgctlError):

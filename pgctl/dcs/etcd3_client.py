@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from pgctl.clock import Clock
 from pgctl.dcs import etcd3_wire as wire
-from pgctl.dcs import retry
+from pgctl.dcs import etcd_access, retry
 from pgctl.dcs.etcd3_wire import Document, Meaning, Refusal
 from pgctl.dcs.etcd_access import Access
 from pgctl.endpoints import Endpoints, Finder
@@ -30,7 +30,8 @@ class Etcd3Client:
         self._clock = clock
         self._http = Http(access.tls, clock=clock)
         self._endpoints = Endpoints(access.urls, find)
-        self._prefixes: dict[str, str] = {}
+        self._prefixes: dict[str, tuple[str, Instant]] = {}
+        """By endpoint, and until when that and the list of members that it gave count as known."""
         self._cluster = ""
         """The cluster's id; known once its members have been learnt."""
         self._token = ""
@@ -111,7 +112,9 @@ class Etcd3Client:
     def _enter(self, url: str, path: str, deadline: Instant) -> tuple[str, Mapping[str, str]]:
         """The address of a call and its headers. Nothing was asked for yet, so every failure is NotSent."""
         try:
-            prefix = self._prefixes.get(url) or self._discover(url, Seconds((deadline - self._clock.now()) / 2))
+            prefix, until = self._prefixes.get(url, ("", Instant(0)))
+            if self._clock.now() >= until:
+                prefix = self._discover(url, Seconds((deadline - self._clock.now()) / 2))
             token = self._token or self._authenticate(url + prefix, Seconds(deadline - self._clock.now()))
         except NoReply as error:
             raise NotSent(error.message, detail=error.detail) from error
@@ -127,7 +130,7 @@ class Etcd3Client:
             raise NotSent(f"no etcd of version 3.3 or later at {url}", detail=f"status {response.status} for /version")
         if self._access.learn:
             self._learn(url, url + prefix, timeout)
-        self._prefixes[url] = prefix
+        self._prefixes[url] = prefix, Instant(self._clock.now() + etcd_access.LEARN_EVERY)
         return prefix
 
     def _learn(self, url: str, base: str, timeout: Seconds) -> None:

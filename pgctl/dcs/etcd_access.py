@@ -9,7 +9,10 @@ from urllib.parse import unquote, urlsplit
 
 from pgctl.errors import ConfigError
 from pgctl.net import Tls
+from pgctl.units import Seconds
 
+LEARN_EVERY = Seconds(300.0)
+"""For how long a list of etcd's members is good: ten times the usual TTL (dcs.md 6.1)."""
 _PORT = 2379
 
 

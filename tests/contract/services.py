@@ -9,9 +9,11 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -119,6 +121,40 @@ def etcd(directory: Path, nodes: int = 1, *arguments: str, scheme: str = "http")
     finally:
         for node in running:
             node.kill()
+
+
+@contextlib.contextmanager
+def joined(member: Etcd, directory: Path, name: str) -> Iterator[Etcd]:
+    """Another node, taken into the cluster of `member`."""
+    port, peer = free_ports(2)
+    added = member.post("/v3/cluster/member/add", {"peerURLs": [f"http://127.0.0.1:{peer}"]})
+    there = [one for one in listed(added) if one.get("name")]
+    cluster = ",".join([*(f"{one['name']}={one['peerURLs'][0]}" for one in there), f"{name}=http://127.0.0.1:{peer}"])
+    node = Etcd(directory, name, port, peer, cluster, "--initial-cluster-state", "existing")
+    try:
+        node.start()
+        wait_for(node.healthy, within=30, what=f"{node.url} to be healthy")
+        yield node
+    finally:
+        node.kill()
+
+
+def leave(member: Etcd, name: str) -> None:
+    """Has a node of that name removed from the cluster of `member`; etcd refuses it while one has just joined."""
+    (found,) = [one for one in listed(member.post("/v3/cluster/member/list", {})) if one.get("name") == name]
+
+    def removed() -> bool:
+        with contextlib.suppress(urllib.error.HTTPError):
+            member.post("/v3/cluster/member/remove", {"ID": found["ID"]})
+            return True
+        return False
+
+    wait_for(removed, within=20, what=f"{name} to be removed")
+
+
+def listed(answer: Mapping[str, object]) -> list[dict[str, Any]]:
+    found = answer.get("members")
+    return found if isinstance(found, list) else []
 
 
 def in_processes(programs: Sequence[str], arguments: Sequence[str]) -> list[str]:
