@@ -1,7 +1,8 @@
 """Takes, prolongs and gives up the lead: the lease cell, the promise and the guards move together here, and nowhere else.
 
-Law. Taking the lead arms the fence before anything else is done, and is refused without a live fence, or while this
-member is bound by a promise. A lead whose giving up was not answered counts as given up: others may have it by now.
+Law. Taking the lead arms the fence before anything else is done, for a server that takes writes even before the key is
+asked for, and is refused without a live fence, or while this member is bound by a promise. A lead whose giving up was
+not answered counts as given up: others may have it by now.
 """
 
 import logging
@@ -27,7 +28,7 @@ from pgctl.model.cluster import Leader
 from pgctl.model.settings import Settings
 from pgctl.rest import schema
 from pgctl.rest.client import Call
-from pgctl.units import Seconds
+from pgctl.units import Instant, Seconds
 
 log = logging.getLogger(__name__)
 
@@ -54,10 +55,16 @@ def take(hands: Hands, request: HoldLease | ReclaimLease, settings: Settings, bu
     bound = hands.promise.attempt(hands.clock.now())
     if bound:
         return Answer(Outcome.REJECTED, bound)
+    armed = hands.fence.armed or not (request.arm and request.writable)
+    if not armed:
+        hands.fence.arm(Instant(hands.clock.now() + settings.ttl), Seconds(settings.margin))
     try:
-        return _ask_for_key(hands, request, settings, budget)
+        answer = _ask_for_key(hands, request, settings, budget)
     finally:
         hands.promise.attempted()
+    if not armed and answer.outcome is Outcome.REJECTED:  # there is no lease to guard, and certainly none on its way
+        hands.fence.disarm()
+    return answer
 
 
 def _ask_for_key(hands: Hands, request: HoldLease | ReclaimLease, settings: Settings, budget: Seconds) -> Answer:

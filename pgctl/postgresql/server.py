@@ -252,8 +252,7 @@ class Server:
     def rewind(self, source: Upstream, conf: Conf, *, progress: Progress, cancelled: Cancelled = never) -> None:
         """Stops the server if it runs, and brings its data back to the fork point with `source`. Does not start.
 
-        Raises SourceAway, and nothing was done; ServerError: the data is as pg_rewind left it, which `detail` tells.
-        """
+        Raises SourceAway, and nothing was done; ServerError: the data is as pg_rewind left it, which `detail` tells."""
         self._dynamic = conf.postgresql
         rewind.reach(self._site, self._options(conf), source)
         if self._postmaster() is not None:

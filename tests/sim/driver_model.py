@@ -143,9 +143,14 @@ class DriverModel:
             reply(e.Answer(e.Outcome.REJECTED, bound))
             return
         self._world.note(Attempted(self._world.now, name))
+        armed = agent.fence.armed or not (request.arm and request.writable)
+        if not armed:
+            agent.fence.arm(agent.now + ttl, agent.settings.margin)
 
         def answered(answer: e.Answer) -> None:
             agent.promise.attempted()
+            if not armed and answer.outcome is e.Outcome.REJECTED:
+                agent.fence.disarm()
             reply(answer)
 
         def taken(applied: Applied) -> None:
@@ -182,7 +187,8 @@ class DriverModel:
 
     def _given_up(self, handed: bool) -> None:
         world, server = self._world, self._node.server
-        world.note(GivenUp(world.now, server.name, str(server.phase), self._agent.settings.pause))
+        phase = Phase.STANDBY if server.recovers and server.running else server.phase  # also while it recovers from a crash
+        world.note(GivenUp(world.now, server.name, str(phase), self._agent.settings.pause))
         if handed:
             told = records(stored.optime(world.universe))
             others = tuple(len(other.wal) for other in world.servers.values() if other is not server)

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from pgctl.agent.core import cluster_facts, deeds, facts, follow_target, upkeep
+from pgctl.agent.core import cluster_facts, data_deeds, deeds, facts, follow_target, upkeep
 from pgctl.agent.core.effects import DeleteInitialize, StartJob, WriteInitialize
 from pgctl.agent.core.job import Bootstrap
 from pgctl.agent.core.table import Plan
@@ -18,7 +18,7 @@ def bootstrap(view: View) -> Plan:
 
 def copy_remote(view: View) -> Plan:
     """Claims the right to initialize, then makes a standby cluster's first copy of the remote primary."""
-    plan = deeds.clone(view)
+    plan = data_deeds.clone(view)
     claim = WriteInitialize("", upkeep.revision(view, "initialize"))
     memory = replace(plan.memory or view.memory, bootstrapping=True)
     return replace(plan, effects=(claim, *plan.effects), memory=memory)

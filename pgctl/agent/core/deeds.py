@@ -33,9 +33,9 @@ from pgctl.agent.core.effects import (
     WriteStatus,
     WriteSync,
 )
-from pgctl.agent.core.job import Clone, CopySlots, Job, Rebuild, Restart, Rewind, StartPrimary, StartStandby, Stop
+from pgctl.agent.core.job import Job, Restart, StartPrimary, StartStandby, Stop
 from pgctl.agent.core.table import Plan
-from pgctl.agent.core.view import ReinitOrder, RestartOrder, View
+from pgctl.agent.core.view import RestartOrder, View
 from pgctl.model.conf import SlotPlan, StopMode
 from pgctl.model.intent import Intent
 from pgctl.model.server import Phase
@@ -84,7 +84,8 @@ def hold(view: View) -> Plan:
 
     Taking or reclaiming the key arms the fence; the next cycle compares again (`fence_armed` None).
     """
-    return Plan((HoldLease(upkeep.guard(view)),), replace(view.memory, fence_armed=None), wake_in=0.0)
+    held = HoldLease(upkeep.guard(view), writable=view.server.phase is Phase.PRIMARY)
+    return Plan((held,), replace(view.memory, fence_armed=None), wake_in=0.0)
 
 
 def stand(view: View) -> Plan:
@@ -107,14 +108,16 @@ def stand(view: View) -> Plan:
 def adopt(view: View) -> Plan:
     """A running primary, or a standby cluster's first copy, becomes the first leader: identifier, settings, then the key."""
     keys = {key: upkeep.revision(view, key) for key in ("sync", "failover")}
-    held = HoldLease(keys, arm=view.server.phase is not Phase.STANDBY)
+    open_ = view.server.phase is not Phase.STANDBY
+    held = HoldLease(keys, arm=open_, writable=open_)
     return Plan((*upkeep.recorded(view), held), replace(view.memory, fence_armed=None), wake_in=0.0)
 
 
 def reclaim(view: View) -> Plan:
     """A standby leader's server takes no writes, so there is nothing for the fence to stop."""
     harmless = view.server.phase is Phase.STANDBY and remote.section(view) is not None
-    claim = ReclaimLease(upkeep.revision(view, "leader"), arm=not harmless)
+    writable = view.server.phase is Phase.PRIMARY
+    claim = ReclaimLease(upkeep.revision(view, "leader"), arm=not harmless, writable=writable)
     return Plan((claim,), replace(view.memory, fence_armed=None), wake_in=0.0)
 
 
@@ -236,40 +239,6 @@ def restart(view: View) -> Plan:
     timeout = order.timeout or view.settings.primary_start_timeout or 300
     stop = (view.settings.stop_limit if is_primary else 0) or timeout
     return start(view, Restart(conf=conf, timeout=timeout, stop_timeout=stop, order=order.id), keep_fence=is_primary)
-
-
-def copy_slots(view: View) -> Plan:
-    """A restart for the sake of logical slots, which this version of PostgreSQL reads only as it starts."""
-    timeout = view.settings.primary_start_timeout or 300
-    plan = start(view, CopySlots(conf=follow_target.standby_conf(view), timeout=timeout))
-    return replace(plan, reason=", ".join(logical_slots.to_copy(view)))
-
-
-def clone(view: View) -> Plan:
-    origin = follow_target.source(view)
-    plan = start(view, Clone(source=origin, conf=follow_target.standby_conf(view)))
-    return replace(plan, reason=f"from {origin.name}" if origin else "")
-
-
-def rewind(view: View) -> Plan:
-    origin = follow_target.rewind_source(view)
-    plan = start(view, Rewind(source=origin, conf=follow_target.standby_conf(view)))
-    return replace(plan, reason=f"with {origin.name}" if origin else "")
-
-
-def rebuild(view: View) -> Plan:
-    """Removes the data directory and clones it anew; says why, and only where a rule allows it."""
-    origin = follow_target.source(view)
-    why = "ordered by an operator" if isinstance(view.order, ReinitOrder) else _why_rebuild(view)
-    plan = start(view, Rebuild(source=origin, conf=follow_target.standby_conf(view), why=why))
-    return replace(plan, reason=f"{why}; from {origin.name}" if origin else why)
-
-
-def _why_rebuild(view: View) -> str:
-    if divergence.diverged(view) is True:
-        cause = "pg_rewind failed" if view.memory.rewind_failed else "pg_rewind cannot be used"
-        return f"its data lies on another branch of history and {cause}"
-    return f"it failed to start {view.memory.start_failures} times: {view.memory.last_failure}"
 
 
 # --- the rest -------------------------------------------------------------------------------------------------------

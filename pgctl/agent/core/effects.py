@@ -66,8 +66,7 @@ class Unreadable:
 class Peer:
     """One member's answer to a status request; positions in bytes. Unreachable: `reachable` False and `problem`.
 
-    `looked` False: a pgctl member that has not yet seen that the leader is gone, so positions may be old. `state`: as told.
-    """
+    `looked` False: not yet aware that the leader is gone, so its positions may be old. `state`: as told."""
 
     name: str
     reachable: bool
@@ -99,8 +98,7 @@ class ReadServer(Request[ServerState]):
 class AskPeers(Request[tuple[Peer, ...]]):
     """Status of members, all at once, each by its api_url; answers in the order of `members`.
 
-    Those named in `optional` are not waited for once all others have answered: a dead leader's silence costs nothing.
-    """
+    Those named in `optional` are not waited for once all others have answered: a dead leader's silence costs nothing."""
 
     members: tuple[tuple[str, str], ...]
     optional: frozenset[str] = frozenset()
@@ -140,19 +138,21 @@ class AskMembers(Request[Round]):
 class HoldLease(Request[Answer]):
     """Creates the leader key under my lease, if absent and `guard` (key → revision) still holds.
 
-    The fence is armed at once; not for a standby leader (`arm` False), whose server takes no writes.
-    """
+    The fence is armed at once; not for a standby leader (`arm` False), whose server takes no writes. For a server that takes
+    writes (`writable`) it is armed before: an agent that is stopped between question and answer arms nothing."""
 
     guard: Mapping[str, Revision] = field(default_factory=dict)
     arm: bool = True
+    writable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ReclaimLease(Request[Answer]):
-    """Puts a leader key that names me, written by an earlier life of this agent, on my present lease. `arm`: see above."""
+    """Puts a leader key that names me, written by an earlier life of this agent, on my present lease. Guards: as above."""
 
     revision: Revision
     arm: bool = True
+    writable: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,7 +111,7 @@ SAMPLES: dict[str, Any] = {
     "guard": {}, "revision": Revision(0), "status": Status(), "stored": History(), "timeline": 2, "limit": 0,
     "value": "", "document": {}, "intent": Intent(), "reason": "", "member": Member(ME), "conf": Conf(),
     "plan": SlotPlan(), "action": "on_start", "role": "replica", "job": Stop(), "why": "", "armed": False,
-    "sync": SyncState(), "arm": True, "ping": Ping("a", "", ""), "deadline": Instant(0),
+    "sync": SyncState(), "arm": True, "writable": False, "ping": Ping("a", "", ""), "deadline": Instant(0),
     "journal": Journal(), "claim": Claim(2, "a"),
 }  # fmt: skip
 
@@ -134,6 +134,25 @@ def test_taking_the_lead_sets_lease_and_fence(stand: Stand, take: Request[Answer
     assert stand.fence.told == [("arm", deadline, Seconds(2.0))]
     assert stand.hands.board.read().lease.held
     assert stand.universe.values()["leader"] == "a"
+
+
+@pytest.mark.parametrize("take", [HoldLease(writable=True), ReclaimLease(Revision(0), writable=True)])
+def test_a_server_that_takes_writes_is_fenced_before_the_key_is_asked_for(stand: Stand, take: Request[Answer]) -> None:
+    """An agent that is frozen before the answer comes arms nothing, and the key may be its own by then."""
+    assert stand.driver.perform(take) == APPLIED
+    asked, had = stand.fence.told
+    assert asked == ("arm", Instant(stand.clock.now() + 12), Seconds(2.0)) and had[0] == "arm"
+
+
+def test_a_fence_that_was_armed_for_a_key_that_was_not_had_lets_go_again(stand: Stand) -> None:
+    assert stand.driver.perform(HoldLease({"sync": Revision(7)}, writable=True)).outcome is Outcome.REJECTED
+    assert [what for what, *_ in stand.fence.told] == ["arm", "disarm"]
+
+
+def test_a_fence_that_was_armed_for_a_key_that_may_be_mine_stays_armed(stand: Stand) -> None:
+    stand.lose_replies()
+    assert stand.driver.perform(HoldLease(writable=True)).outcome is Outcome.UNKNOWN
+    assert [what for what, *_ in stand.fence.told] == ["arm"]
 
 
 def test_a_standby_leader_takes_the_lead_and_leaves_the_fence_open(stand: Stand) -> None:

@@ -1,6 +1,6 @@
 """No data directory: make a new cluster, or a copy of the one there is."""
 
-from pgctl.agent.core import birth, cluster_facts, deeds, facts
+from pgctl.agent.core import birth, cluster_facts, data_deeds, deeds, facts
 from pgctl.agent.core.table import rule
 
 EMPTY = (
@@ -24,7 +24,7 @@ EMPTY = (
         [facts.leaderless, cluster_facts.never_initialized, cluster_facts.may_bootstrap],
         birth.bootstrap,
     ),
-    rule("empty.40", "there is a leader: copy its data", [cluster_facts.source_known], deeds.clone),
+    rule("empty.40", "there is a leader: copy its data", [cluster_facts.source_known], data_deeds.clone),
     rule(
         "empty.45",
         "whoever was making this cluster is gone: drop the claim",
@@ -41,7 +41,7 @@ EMPTY = (
         "empty.55",
         "a standby cluster that nobody leads: copy the remote primary",
         [cluster_facts.forsaken],
-        deeds.clone,
+        data_deeds.clone,
     ),
     rule("empty.60", "the leader cannot be copied from yet: wait for it", [facts.leader_is_other], deeds.wait_soon),
     rule("empty.90", "nothing to copy from: wait for a leader", [], birth.wait_for_origin),

@@ -1,6 +1,6 @@
 """Somebody else holds the lease: be a standby of theirs, on their branch of history."""
 
-from pgctl.agent.core import cluster_facts, deeds, facts, sync_deeds
+from pgctl.agent.core import cluster_facts, data_deeds, deeds, facts, sync_deeds
 from pgctl.agent.core.table import rule
 
 FOLLOW = (
@@ -16,16 +16,21 @@ FOLLOW = (
         "follow.20",
         "a reinitialize was ordered: build the data anew",
         [facts.reinit_ordered, cluster_facts.source_known],
-        deeds.rebuild,
+        data_deeds.rebuild,
     ),
     rule("follow.30", "a restart was ordered", [facts.restart_ordered, facts.up], deeds.restart),
     rule("follow.35", "the last try failed a moment ago: wait", [facts.too_soon], deeds.wait_for_retry),
-    rule("follow.40", "my data left the leader's branch: rewind it", [cluster_facts.astray, facts.rewindable], deeds.rewind),
+    rule(
+        "follow.40",
+        "my data left the leader's branch: rewind it",
+        [cluster_facts.astray, facts.rewindable],
+        data_deeds.rewind,
+    ),
     rule(
         "follow.50",
         "my data left the leader's branch and cannot be rewound: build it anew",
         [cluster_facts.astray, facts.rebuild_allowed, cluster_facts.source_known],
-        deeds.rebuild,
+        data_deeds.rebuild,
     ),
     rule(
         "follow.60",
@@ -43,7 +48,7 @@ FOLLOW = (
         "follow.80",
         "permanent logical slots are missing here and can only be copied: restart with them",
         [facts.slots_to_copy],
-        deeds.copy_slots,
+        data_deeds.copy_slots,
     ),
     rule("follow.90", "in order", [], deeds.follow),
 )

@@ -1,6 +1,6 @@
 """I hold the lease and my server does not run: hand over, bring it back, or let somebody else lead."""
 
-from pgctl.agent.core import cluster_facts, deeds, facts, give_way, standby_leader
+from pgctl.agent.core import cluster_facts, data_deeds, deeds, facts, give_way, standby_leader
 from pgctl.agent.core.table import rule
 
 LAME = (
@@ -29,7 +29,7 @@ LAME = (
         "lame.40",
         "my data left the remote primary's branch: rewind it",
         [facts.diverged, facts.rewindable],
-        deeds.rewind,
+        data_deeds.rewind,
     ),
     rule(
         "lame.50",

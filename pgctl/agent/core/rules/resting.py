@@ -1,6 +1,6 @@
 """Pause, and the lease is not mine: the server is left as it is, but for an order, and a primary that nobody leads."""
 
-from pgctl.agent.core import cluster_facts, deeds, facts, pause, sync_deeds
+from pgctl.agent.core import cluster_facts, data_deeds, deeds, facts, pause, sync_deeds
 from pgctl.agent.core.table import rule
 
 RESTING = (
@@ -27,7 +27,7 @@ RESTING = (
         "resting.80",
         "a reinitialize was ordered",
         [facts.reinit_ordered, cluster_facts.source_known],
-        deeds.rebuild,
+        data_deeds.rebuild,
     ),
     rule(
         "resting.85",

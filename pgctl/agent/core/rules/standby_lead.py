@@ -1,6 +1,6 @@
 """I hold the lease of a standby cluster: keep a standby of the remote primary, and hand the lead over when asked."""
 
-from pgctl.agent.core import cluster_facts, deeds, facts, standby_leader
+from pgctl.agent.core import cluster_facts, data_deeds, deeds, facts, standby_leader
 from pgctl.agent.core.table import rule
 
 STANDBY_LEAD = (
@@ -22,7 +22,7 @@ STANDBY_LEAD = (
         "standby_lead.40",
         "my data left the remote primary's branch: rewind it",
         [facts.standby, facts.diverged, facts.rewindable_again],
-        deeds.rewind,
+        data_deeds.rewind,
     ),
     rule("standby_lead.50", "the server is on its way: wait", [facts.no_standby], deeds.wait_soon),
     rule(
