@@ -112,5 +112,6 @@ def prolong(agent: Any, request: e.Prolong) -> e.Answer:
     if lease is None:
         return e.Answer(e.Outcome.REJECTED, "the members agreed too late")
     agent.fence.move(lease.deadline, margin)
-    world.note(Prolonged(world.now, name, agent.node.clock.true(lease.deadline), world.named_in_failsafe()))
+    by_members = agent.node.clock.true(min(lease.deadline, deadline))  # the store may have renewed it for longer meanwhile
+    world.note(Prolonged(world.now, name, by_members, world.named_in_failsafe()))
     return e.APPLIED

@@ -99,10 +99,11 @@ def _leadership(view: View, cluster: Cluster) -> list[Event]:
     ]
     if ascents:
         return [*missed, ascents[0]]
-    if view.server.phase is Phase.STANDBY and seen.leader == view.me:
+    standby_leader = view.server.phase is Phase.STANDBY  # nobody opened the remote's timeline here
+    if standby_leader and seen.leader == view.me:
         followed = "as the remote primary has moved to it"
         return [*missed, Event(record.stamp(view), "timeline", view.me, timeline=timeline, why=followed)]
-    what = "lead" if seen.timeline == timeline else "promotion" if seen.leader == view.me else "failover"
+    what = "lead" if seen.timeline == timeline or standby_leader else "promotion" if seen.leader == view.me else "failover"
     return [*missed, Event(record.stamp(view), what, view.me, seen.leader, view.me, timeline)]
 
 

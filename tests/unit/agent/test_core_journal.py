@@ -195,6 +195,14 @@ def test_a_standby_cluster_back_on_its_remotes_timeline_does_not_tell_its_first_
     assert [(event.what, event.timeline) for event in news(back)] == [("timeline", 1)]
 
 
+def test_another_leader_of_a_standby_cluster_on_its_remotes_timeline_was_not_promoted() -> None:
+    """It took the lead over before it was rewound to that timeline, which is older than the one that was told of."""
+    told = Journal((), Seen("a", 2, members={"a": "", "b": ""}), True)
+    back = view(timeline=1, told=told)
+    back = replace(back, server=replace(back.server, phase=Phase.STANDBY))
+    assert [(event.what, event.source, event.timeline) for event in news(back)] == [("lead", "a", 1)]
+
+
 def test_pause_and_settings_name_who_ordered_them_only_if_it_is_the_very_document() -> None:
     paused = {"ttl": 30, "pause": True}
     told = LED._replace(seen=LED.seen._replace(leader="b", timeline=2, config=events.digest({"ttl": 20})))
