@@ -27,8 +27,15 @@ class Between:
         """Path → the document that it answers itself."""
         self.before: Callable[[str, str], None] = lambda method, path: None
         """Called before a request is passed on."""
+        self.certify: Callable[[str, str], None] = lambda certificate, key: None
+        """Shows another certificate from now on."""
         self.asked: list[str] = []
         self.seen: dict[str, bytes] = {}
+
+
+class Listener(http.server.ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that went away is nothing to tell of."""
 
 
 @contextmanager
@@ -70,6 +77,7 @@ def between(server: KubeApi) -> Iterator[Between]:
             return (state.lost.pop(0), b"{}") if state.lost and self.command != "GET" else (status, found)
 
         def _answer(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
+            self.close_connection = True
             self.send_response(status)
             for name, value in {"content-type": "application/json", "content-length": str(len(body)),
                                 **(headers or {})}.items():
@@ -79,9 +87,10 @@ def between(server: KubeApi) -> Iterator[Between]:
 
         do_GET = do_POST = do_PATCH = _pass_on
 
-    listener = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    listener = Listener(("127.0.0.1", 0), Handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(server.directory / "server.crt", server.directory / "server.key")
+    state.certify = context.load_cert_chain
     listener.socket = context.wrap_socket(listener.socket, server_side=True, do_handshake_on_connect=False)
     listener.daemon_threads = True
     state.port = listener.server_address[1]

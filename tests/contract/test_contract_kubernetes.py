@@ -3,10 +3,12 @@
 import contextlib
 import json
 import os
+import shutil
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from pgctl.errors import OutcomeUnknown, StoreUnreachable
 from pgctl.model.cluster import Revision
 from pgctl.units import Seconds
 from tests.contract import services_kubernetes
+from tests.contract.authority import Authority
 from tests.contract.conftest import Servers
 from tests.contract.kube_proxy import Between, between
 from tests.contract.services import wait_for
@@ -82,6 +85,12 @@ def lab(servers: Servers) -> Iterator[Lab]:
 @pytest.fixture
 def middle(lab: Lab) -> Iterator[Between]:
     with between(lab.server) as found:
+        yield found
+
+
+@pytest.fixture
+def middle_of_alone(alone: Lab) -> Iterator[Between]:
+    with between(alone.server) as found:
         yield found
 
 
@@ -338,14 +347,68 @@ def test_an_idle_cluster_asks_little(lab: Lab, middle: Between) -> None:
 # --- rights, tokens, servers ---
 
 
-def grant(lab: Lab, name: str, kind: str) -> None:
-    """Applies the rights of kubernetes/rbac.yaml to a user or service account."""
+def grant(lab: Lab, name: str, kind: str, *, without: tuple[str, str] = ("", "")) -> None:
+    """Applies the rights of kubernetes/rbac.yaml to a user or service account, but for one (resource, verb)."""
     account, role, binding = yaml.safe_load_all(Path("kubernetes/rbac.yaml").read_text(encoding="utf-8"))
+    for rule in role["rules"]:
+        rule["verbs"] = [verb for verb in rule["verbs"] if (rule["resources"][0], verb) != without]
     rights = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{lab.namespace}"
     lab.server.make(f"{lab.path}/serviceaccounts", account)
     lab.server.make(f"{rights}/roles", role)
     subject = {"kind": kind, "name": name, **({"namespace": lab.namespace} if kind == "ServiceAccount" else {})}
     lab.server.make(f"{rights}/rolebindings", {**binding, "subjects": [subject]})
+
+
+def lives(lab: Lab, store: Store) -> None:
+    """All that a member asks for, once."""
+    applied(store.put("config", "{}", expect=ABSENT, budget=SOON))
+    applied(store.put("members/a", RUNNING, leased=True, ttl=TTL, budget=SOON))
+    applied(store.hold("leader", "a", ttl=TTL, guard={"sync": ABSENT}, budget=SOON))
+    applied(store.renew(ttl=TTL, budget=SOON))
+    heard: list[frozenset[str]] = []
+    since = store.snapshot(budget=SOON).revision
+    watching = threading.Thread(target=lambda: watch(store, since, heard))
+    watching.start()
+    time.sleep(0.3)
+    lab.open("b").put("sync", "1", budget=SOON)
+    lab.server.patch(f"{lab.path}/pods/a", {"metadata": {"annotations": {"status": RUNNING.replace("running", "stopped")}}})
+    wait_for(lambda: {"sync", "members/a"} <= frozenset().union(*heard), within=3, what="the changes to be told")
+    store.close()
+    watching.join()
+    for key in ("leader", "members/a"):
+        applied(lab.open("a", token="ha").delete(key, budget=SOON))
+
+
+def watch(store: Store, since: Revision, heard: list[frozenset[str]]) -> None:
+    with contextlib.suppress(StoreUnreachable):
+        store.watch(since, heard.append, budget=Seconds(5))
+
+
+def rights() -> list[tuple[str, str]]:
+    _, role, _ = yaml.safe_load_all(Path("kubernetes/rbac.yaml").read_text(encoding="utf-8"))
+    return [(rule["resources"][0], verb) for rule in role["rules"] for verb in rule["verbs"]]
+
+
+def test_every_right_of_the_manifest_is_needed(alone: Lab) -> None:
+    """Without any one of them a member cannot live, so none is there for nothing."""
+    enough = []
+    for without in [("", ""), *rights()]:
+        lab = Lab(alone.server)
+        lab.pod("a")
+        grant(lab, "ha", "User", without=without)
+        some = next(each for each in rights() if each != without)
+        wait_for(partial(allowed, lab, *some), within=10, what="the rights to be known")
+        with contextlib.suppress(StoreUnreachable, AssertionError) if without[0] else contextlib.nullcontext():
+            lives(lab, lab.open("a", token="ha"))
+            enough.append(without)
+        lab.close()
+    assert enough == [("", "")]
+
+
+def allowed(lab: Lab, resource: str, verb: str) -> bool:
+    asked = {"spec": {"user": "ha", "resourceAttributes": {"namespace": lab.namespace, "resource": resource, "verb": verb}}}
+    answer = lab.server.ask("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", asked)
+    return bool(answer["status"]["allowed"])
 
 
 def test_the_rights_of_the_manifest_are_enough_and_without_them_it_says_so(alone: Lab) -> None:
@@ -394,6 +457,25 @@ def test_a_service_accounts_token_is_read_again_when_it_is_refused(alone: Lab, t
     assert "token" in caught.value.hint and "worn" not in str(caught.value)
     (directory / "token").write_text(token, encoding="utf-8")
     applied(store.put("config", "1", budget=SOON))
+    assert values(store) == {"config": "1"}
+
+
+def test_authorities_are_read_again_when_the_server_has_another_certificate(alone: Lab, middle_of_alone: Between,
+                                                                           tmp_path: Path) -> None:
+    """It is another authority's now: nothing is believed until that is in the file, and then at once."""
+    directory, other = tmp_path / "account", Authority(tmp_path / "other")
+    directory.mkdir()
+    (directory / "token").write_text("admin", encoding="utf-8")
+    shutil.copy(alone.server.directory / "ca.crt", directory / "ca.crt")
+    options = {"labels": services_kubernetes.LABELS, "namespace": alone.namespace, "service_host": "127.0.0.1",
+               "service_port": str(middle_of_alone.port)}
+    choice = kubernetes_options.choice(StoreSection("kubernetes", options, scope="prod"))
+    store = alone.keep(KubernetesStore(KubernetesClient(options, CLOCK, service_account=str(directory)), choice, "", CLOCK))
+    applied(store.put("config", "1", budget=SOON))
+    middle_of_alone.certify(*other.issue("server", "/CN=server"))
+    with pytest.raises(StoreUnreachable, match="certificate not accepted"):
+        store.snapshot(budget=Seconds(2))
+    shutil.copy(other.cacert, directory / "ca.crt")
     assert values(store) == {"config": "1"}
 
 
