@@ -30,14 +30,16 @@ def judge(before: PeerStatus, now: PeerStatus, explained: Mapping[str, object]) 
     job = document.mapping(explained.get("job")) or {}
     if job and not job.get("ended"):
         return Look(Progress.BUSY, f"{job.get('name')}: {job.get('progress') or 'under way'}")
+    failure = str(explained.get("last_failure") or "")
     if now.state != "running":
-        failure = str(explained.get("last_failure") or "")
         if failure and now.state != "creating replica":
             return Look(Progress.FAILED, failure)
         return Look(Progress.BUSY, now.state)
     if _started(now) != _started(before):
         return Look(Progress.DONE, "runs on a new copy" if now.body.get("replication_state") != "streaming" else
                     "runs on a new copy and streams")
+    if failure:  # such as a source that does not answer: then nothing is removed
+        return Look(Progress.FAILED, f"{failure}; its data is as it was")
     return Look(Progress.WAITING, "has not begun yet")
 
 

@@ -158,6 +158,7 @@ def test_progress_of_a_copy() -> None:
     looks: list[tuple[schema.PeerStatus, dict[str, object], Progress]] = [
         (silent, {}, Progress.WAITING),
         (before, {}, Progress.WAITING),
+        (before, {"last_failure": "the source cannot be copied now"}, Progress.FAILED),
         (before, {"job": {"name": "clone", "ended": False}}, Progress.BUSY),
         (status(state="creating replica"), {}, Progress.BUSY),
         (status(state="stopped"), {"last_failure": "no space left"}, Progress.FAILED),
