@@ -209,6 +209,7 @@ _WORDS: dict[str, Callable[[View], str]] = {
     "forsaken": lambda view: _leaderless_for(view, 2 * view.settings.ttl),
     "free_to_stand": _bound,
     "handed_over": lambda view: f"{_leader(view)}; {_control(view)}",
+    "handover_spoilt": lambda view: f"no switchover of this member is under way, or it stopped cleanly; {_control(view)}",
     "handing_over": lambda view: "no handover of this member is under way",
     "held_back": lambda view: f"nobody who answers has more of the log, and no vote is missing: {_heard(view)}",
     "hung_too_long": _hung,

@@ -106,6 +106,13 @@ def intent_asks_me_to_leave(view: View) -> bool:
     return intent_due(view) and intent is not None and intent.leader in (None, "", view.me) and intent.candidate != view.me
 
 
+def handover_spoilt(view: View) -> bool:
+    """A switchover is under way, which promises to lose nothing, and my server ended without sending all of its log."""
+    intent = intents.open_intent(view)
+    planned = facts.handing_over(view) and intent is not None and intent.switchover
+    return planned and facts.readable(view) and not facts.cleanly_stopped(view)
+
+
 def successor_coming(view: View) -> bool:
     """An order for another leader is due, and whoever could take over has yet to connect."""
     intent = intents.open_intent(view)

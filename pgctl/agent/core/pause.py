@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
-from pgctl.agent.core import cluster_facts, facts, standby_leader, upkeep
-from pgctl.agent.core.effects import MoveFence, ReleaseLease
+from pgctl.agent.core import cluster_facts, facts, intents, standby_leader, upkeep
+from pgctl.agent.core.effects import CloseIntent, MoveFence, ReleaseLease
 from pgctl.agent.core.table import Plan
 from pgctl.agent.core.view import View
+from pgctl.model.intent import Intent
 
 
 def leave(view: View) -> Plan:
@@ -32,6 +33,14 @@ def disarm(view: View) -> Plan:
     memory = view.memory
     effects: upkeep.Effects = () if memory.fence_armed is False else (MoveFence(False),)
     return Plan(effects, replace(memory, fence_armed=False))
+
+
+def close_intent(view: View) -> Plan:
+    """Outside a pause the server would be started again; here whoever wants to lose the rest orders a failover."""
+    intent = intents.open_intent(view) or Intent()
+    why = f"{view.me} did not stop cleanly, and nobody may have the last of its log"
+    closed = CloseIntent(intent, upkeep.revision(view, "failover"), why)
+    return Plan((closed,), replace(view.memory, handover=None), wake_in=0.0, reason=why)
 
 
 def release(view: View) -> Plan:

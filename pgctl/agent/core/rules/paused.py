@@ -17,6 +17,12 @@ PAUSED = (
         deeds.hand_over,
     ),
     rule(
+        "paused.15",
+        "a switchover, and my server did not stop cleanly for it: call it off",
+        [cluster_facts.handover_spoilt],
+        pause.close_intent,
+    ),
+    rule(
         "paused.20",
         "the key names me from an earlier life: take it over",
         [facts.unclaimed, cluster_facts.in_office],
