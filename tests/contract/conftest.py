@@ -15,10 +15,13 @@ from pgctl.config.sections import StoreSection
 from pgctl.dcs import factory
 from pgctl.dcs.inproc import InprocStore, Universe
 from pgctl.dcs.store import Store
+from tests.contract import services_kubernetes
+from tests.contract.kube_lab import Lab
+from tests.contract.kube_proxy import Between, between
 from tests.contract.launchers import LAUNCHERS, Server
 from tests.contract.proxy import Proxy, proxy
 from tests.contract.services import Etcd, wait_for
-from tests.contract.services_kubernetes import Admitting
+from tests.contract.services_kubernetes import Admitting, KubeApi
 
 CLOCK = SystemClock()
 
@@ -150,3 +153,27 @@ def placed(section: StoreSection, slack: float) -> Place:
         return factory.open_store(StoreSection(section.kind, section.options, section.namespace, scope), CLOCK)
 
     return Place(section.kind, make, slack, section)
+
+
+@pytest.fixture
+def lab(servers: Servers) -> Iterator[Lab]:
+    server = servers.get("kubernetes")
+    assert isinstance(server, KubeApi)
+    found = Lab(server)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def middle(lab: Lab) -> Iterator[Between]:
+    with between(lab.server) as found:
+        yield found
+
+
+@pytest.fixture
+def alone(tmp_path: Path) -> Iterator[Lab]:
+    """On a server that the test may maltreat, where rights are looked at."""
+    with services_kubernetes.kubernetes(tmp_path, "--authorization-mode=RBAC") as server:
+        found = Lab(server)
+        yield found
+        found.close()
