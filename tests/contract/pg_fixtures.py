@@ -4,12 +4,12 @@
 """
 
 import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pgctl.cli.demo import host
 from pgctl.clock import SystemClock
 from pgctl.config.sections import BootstrapSection, Credentials, PostgresSection
 from pgctl.model.conf import Conf, StopMode, Upstream
@@ -37,13 +37,6 @@ DYNAMIC: dict[str, object] = {
 
 def soon(seconds: float = 30.0) -> Instant:
     return Instant(CLOCK.now() + seconds)
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 @dataclass
@@ -107,7 +100,7 @@ def member(tmp: Path, name: str, bin_dir: Path, **section: object) -> Iterator[M
     written = PostgresSection(
         data_dir=str(tmp / name / "data"),
         listen_hosts=("127.0.0.1",),
-        port=free_port(),
+        port=host.free_ports(1)[0],
         bin_dir=str(bin_dir),
         pgpass=str(tmp / name / "pgpass"),
         superuser=Credentials("postgres", PASSWORDS["postgres"]),

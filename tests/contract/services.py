@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from pgctl.cli.demo import host
 
 ETCD_HINT = "needs etcd: apt-get install etcd-server (or put the program in PATH)"
 
@@ -36,9 +37,7 @@ def etcd_program() -> str:
 
 
 def free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [each.getsockname()[1] for each in sockets]
+    return list(host.free_ports(count))
 
 
 def wait_for(happened: Callable[[], bool], *, within: float, what: str) -> float:

@@ -6,8 +6,10 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from itertools import count as counting
+from itertools import islice
 from pathlib import Path
 
 from pgctl.errors import ServerError, UsageError
@@ -17,6 +19,8 @@ NEEDED = ("postgres", "initdb", "pg_basebackup", "pg_controldata", "pg_rewind")
 SUPPORTED = range(13, 19)
 NODE_SPACE = Bytes(150 * 1024**2)
 """What a new member needs: its data directory, a few WAL segments, and room to look around."""
+_FIRST_PORT = 15000
+_turns = counting(os.getpid() * 4099)
 
 _INSTALL = (
     ({"debian", "ubuntu"}, "sudo apt-get install -y {debian}"),
@@ -140,12 +144,30 @@ def _output(command: list[str]) -> str:
 
 
 def free_ports(count: int) -> tuple[int, ...]:
-    """Ports of the loopback that nobody uses, all different: the kernel picks, and all are held until the end."""
+    """Ports of the loopback that nobody uses, all different, and all held until the end.
+
+    None that the kernel gives to outgoing connections: a server that is started later, or again, finds its own free.
+    Each process begins elsewhere, so that two who look at the same time do not find the same.
+    """
+    last = _first_of_outgoing() - 1
     with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return tuple(one.getsockname()[1] for one in sockets)
+        found: list[int] = []
+        for turn in islice(_turns, last - _FIRST_PORT):
+            port = _FIRST_PORT + turn % (last - _FIRST_PORT)
+            one = stack.enter_context(socket.socket())
+            with suppress(OSError):
+                one.bind(("127.0.0.1", port))
+                found.append(port)
+            if len(found) == count:
+                return tuple(found)
+    raise ServerError(f"there are no {count} free ports", hint="Look at what listens there: `ss -ltn`.")
+
+
+def _first_of_outgoing() -> int:
+    """Where the ports for outgoing connections begin; at least some thousands remain below."""
+    with suppress(OSError, ValueError, IndexError):
+        return max(20000, int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii").split()[0]))
+    return 32768
 
 
 def port_free(port: int) -> bool:

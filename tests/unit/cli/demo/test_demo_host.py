@@ -74,6 +74,12 @@ def test_ports_are_free_and_different() -> None:
     assert all(host.port_free(port) for port in ports)
 
 
+def test_ports_are_none_that_an_outgoing_connection_may_get_and_are_not_given_twice() -> None:
+    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii").split()[0])
+    ports = [*host.free_ports(20), *host.free_ports(20)]
+    assert len(set(ports)) == 40 and max(ports) < max(20000, first)
+
+
 def test_a_taken_port_is_not_free() -> None:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
