@@ -7,7 +7,8 @@ from pgctl.agent.core import effects as e
 from pgctl.agent.core.job import Rebuild, Restart, Rewind, Stop
 from pgctl.agent.core.view import Decision, View
 from pgctl.model.server import Phase
-from tests.sim.record_agents import Astray, PauseSeen, Redecided, Said, SyncAsked, SyncRefused
+from tests.sim.postgres_model import records
+from tests.sim.record_agents import Astray, PauseSeen, Redecided, Said, SyncAsked, SyncRefused, Told
 
 STOPPING = (Stop, Restart, Rebuild, Rewind)
 AGAIN_EVERY = 16
@@ -54,6 +55,9 @@ class Observer:
                 view = self._agent.shown
                 planned = view.cluster.revision("sync") if view is not None and view.cluster is not None else 0
                 self._world.note(SyncAsked(self._world.now, self._node.name, planned, expected))
+            case e.WriteStatus(status):
+                log = len(self._node.server.wal)
+                self._world.note(Told(self._world.now, self._node.name, records(status.optime), log))
             case e.Publish(member):
                 self._publishes(str(member.role), member.checkpoint_pending)
 

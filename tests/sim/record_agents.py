@@ -69,6 +69,16 @@ class SyncAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """A leader writes into `/status` that it has `told` records; it has `log`."""
+
+    at: float
+    member: str
+    told: int
+    log: int
+
+
+@dataclass(frozen=True, slots=True)
 class SyncRefused:
     """The store refused such a write, or its answer was lost: the plan ends. `effects`: what its cycle did all the same."""
 
@@ -167,6 +177,6 @@ class Spared:
 
 
 AgentEvent = (
-    AgentBegan | JobEnded | Astray | Redecided | Said | SyncAsked | SyncRefused | Rewound | Claimed | Configured
+    AgentBegan | JobEnded | Astray | Redecided | Said | SyncAsked | SyncRefused | Told | Rewound | Claimed | Configured
     | PauseSeen | Alien | SlotChanged | SlotMoved | Watched | Spared
 )  # fmt: skip

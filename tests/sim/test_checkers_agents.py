@@ -24,6 +24,7 @@ from tests.sim.record_agents import (
     SlotMoved,
     SyncAsked,
     SyncRefused,
+    Told,
     Watched,
 )
 from tests.sim.test_checkers import A_LEADS, FAILOVER, broken, ended, record, verdicts
@@ -61,6 +62,7 @@ CASES: list[tuple[str, Mode, tuple[Event, ...], tuple[Event, ...]]] = [
     ("INV15 voters in order", Mode.QUORUM,
      (NamesSet(2, "a", "ANY 1 (b,c)"), sync(2.5, "bc", 1), NamesSet(3, "a", "ANY 1 (b)"), sync(3.5, "b", 1)),
      (NamesSet(4, "a", "ANY 1 (b,c)"), sync(4.2, "bc", 1), sync(4.5, "b", 1))),
+    ("status is the leader's", ANY, (Told(7, "b", 3, 3),), (Told(8, "b", 4, 3),)),
     ("INV20 closed harmless", Mode.WATCHED, (Watched(7, "a", False),), (Watched(8, "a", False, True),)),
     ("INV20 closed harmless", Mode.WATCHED, (Watched(7, "a", False, True, True),), (Watched(8, "b", False, True),)),
     ("INV21 required guards", Mode.WATCHED, (Watched(0.6, "a", True), Watched(5.8, "b", True)), (Watched(5.9, "b", False),)),

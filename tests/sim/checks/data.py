@@ -6,7 +6,7 @@ from tests.sim.checks import standby
 from tests.sim.checks.law import HELD, PRIMARIES, SYNCHRONOUS, Law, Seen, Stint, stints
 from tests.sim.modes import Mode
 from tests.sim.record import Followed, Handed, JobStarted, KeySet, Opened, Record, Removed, Struck
-from tests.sim.record_agents import Alien, Rewound
+from tests.sim.record_agents import Alien, Rewound, Told
 
 EXCUSED_FOR = 60.0
 """Seconds before a handover and after its successor's promotion in which a fault excuses what was lost."""
@@ -131,6 +131,14 @@ def told_no_more(record: Record) -> Seen:
             yield wrong if event.told > event.log else HELD
 
 
+def told_as_it_is(record: Record) -> Seen:
+    """A leader tells of its own log, and not of one that was given up: else all lag by that, and nobody may stand."""
+    for event in record.events:
+        if isinstance(event, Told):
+            wrong = f"at {event.at:.3f} {event.member} tells of {event.told} records and has {event.log}"
+            yield wrong if event.told > event.log else HELD
+
+
 def _losses(record: Record) -> Iterable[tuple[Stint, int]]:
     """Stints, and how many records acknowledged in them the last primary lacks."""
     assert record.end is not None
@@ -161,6 +169,7 @@ LAWS = (
     Law("INV13 acknowledged", acknowledged_kept, end=True, modes=frozenset(Mode) - SYNCHRONOUS),
     Law("INV13 acknowledged in synchronous mode", acknowledged_never_lost, end=True, modes=SYNCHRONOUS),
     Law("INV18 handed over whole", handed_over_whole, modes=PRIMARIES),
+    Law("status is the leader's", told_as_it_is),
     Law("INV19 told no more", told_no_more, modes=PRIMARIES),
     Law("INV22 removed by rule", removed_by_rule),
     Law("INV23 one cluster", one_cluster, end=True),
