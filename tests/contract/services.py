@@ -1,5 +1,6 @@
 """Real services for the contract tests: started on free ports of the loopback, ended by their own process."""
 
+import base64
 import contextlib
 import json
 import os
@@ -17,6 +18,8 @@ from typing import Any
 import pytest
 
 from pgctl.cli.demo import host
+from pgctl.dcs.store import Applied, Rejected
+from pgctl.errors import OutcomeUnknown
 
 ETCD_HINT = "needs etcd: apt-get install etcd-server (or put the program in PATH)"
 
@@ -99,6 +102,19 @@ class Etcd:
         asked = {"content-type": "application/json", **(headers or {})}
         with urllib.request.urlopen(urllib.request.Request(self.url + path, body, asked, method="PUT"), timeout=5):
             pass
+
+
+def text(value: str) -> str:
+    """As etcd's gateway writes keys and values."""
+    return base64.b64encode(value.encode()).decode()
+
+
+def settled(write: Callable[[], Applied | Rejected]) -> Applied | Rejected:
+    """A write that is harmless twice, repeated while its outcome is unknown: an election is under way."""
+    for _ in range(3):
+        with contextlib.suppress(OutcomeUnknown):
+            return write()
+    return write()
 
 
 @contextlib.contextmanager

@@ -1,7 +1,6 @@
 """etcd as only etcd fails: compacted, begun anew, one node of three lost; other people's keys; passwords and TLS."""
 
 import base64
-import contextlib
 import signal
 import threading
 import time
@@ -20,7 +19,7 @@ from pgctl.errors import OutcomeUnknown, PgctlError, StoreUnreachable
 from pgctl.model.cluster import Revision
 from pgctl.units import Seconds
 from tests.contract import services
-from tests.contract.services import Etcd, wait_for
+from tests.contract.services import Etcd, settled, text, wait_for
 
 pytestmark = pytest.mark.contract
 
@@ -58,18 +57,6 @@ def alone(tmp_path: Path) -> Iterator[Etcd]:
 def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sequence[Etcd]]:
     with services.etcd(tmp_path_factory.mktemp("three"), 3) as nodes:
         yield nodes
-
-
-def text(value: str) -> str:
-    return base64.b64encode(value.encode()).decode()
-
-
-def settled(write: Callable[[], Applied | Rejected]) -> Applied | Rejected:
-    """A write that is harmless twice, repeated while its outcome is unknown: an election is under way."""
-    for _ in range(3):
-        with contextlib.suppress(OutcomeUnknown):
-            return write()
-    return write()
 
 
 def took(call: Callable[[], object], error: type[PgctlError]) -> tuple[float, str]:

@@ -13,11 +13,11 @@ import pytest
 from pgctl.clock import SystemClock
 from pgctl.config.sections import StoreSection
 from pgctl.dcs import etcd_access, factory
-from pgctl.dcs.store import Applied, Rejected, Store
-from pgctl.errors import OutcomeUnknown, StoreUnreachable
+from pgctl.dcs.store import Applied, Store
+from pgctl.errors import StoreUnreachable
 from pgctl.units import Seconds
 from tests.contract import services
-from tests.contract.services import Etcd, wait_for
+from tests.contract.services import Etcd, settled, text, wait_for
 
 pytestmark = [pytest.mark.contract, pytest.mark.store("etcd3")]
 
@@ -39,18 +39,6 @@ def opened() -> Iterator[Open]:
             return stack.enter_context(contextlib.closing(factory.open_store(section, SystemClock())))
 
         yield open_store
-
-
-def text(value: str) -> str:
-    return base64.b64encode(value.encode()).decode()
-
-
-def settled(write: Callable[[], Applied | Rejected]) -> Applied | Rejected:
-    """A write that is harmless twice, repeated while its outcome is unknown: an election is under way."""
-    for _ in range(3):
-        with contextlib.suppress(OutcomeUnknown):
-            return write()
-    return write()
 
 
 @pytest.fixture
