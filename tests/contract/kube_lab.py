@@ -52,6 +52,7 @@ class Lab:
         for store in self._opened:
             store.close()
 
+
 def applied(answer: Applied | Rejected) -> Applied:
     assert isinstance(answer, Applied), answer
     return answer
