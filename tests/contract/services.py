@@ -20,6 +20,7 @@ import pytest
 from pgctl.cli.demo import host
 from pgctl.dcs.store import Applied, Rejected
 from pgctl.errors import OutcomeUnknown
+from tests.signals import send
 
 ETCD_HINT = "needs etcd: apt-get install etcd-server (or put the program in PATH)"
 
@@ -74,7 +75,7 @@ class Etcd:
 
     def signal(self, number: signal.Signals) -> None:
         if self._process is not None:
-            self._process.send_signal(number)
+            send(self._process, number)
 
     def kill(self) -> None:
         if self._process is not None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.services import find, free_ports, wait_for
+from tests.signals import send
 
 CONSUL_HINT = "needs Consul: make services (or put the program in PATH)"
 
@@ -58,7 +59,7 @@ class Consul:
 
     def signal(self, number: signal.Signals) -> None:
         if self._process is not None:
-            self._process.send_signal(number)
+            send(self._process, number)
 
     def kill(self) -> None:
         if self._process is not None:

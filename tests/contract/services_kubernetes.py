@@ -23,6 +23,7 @@ from pgctl.model.cluster import Revision
 from pgctl.units import Seconds
 from tests.contract import services
 from tests.contract.services import Etcd, etcd_program, free_ports, wait_for
+from tests.signals import send
 
 HINT = "needs kube-apiserver: make services SERVICES=kube-apiserver builds it in 8 minutes (or set PGCTL_KUBE_APISERVER)"
 LABELS = {"application": "pgctl"}
@@ -93,7 +94,7 @@ class KubeApi:
 
     def signal(self, number: signal.Signals) -> None:
         if self._process is not None:
-            self._process.send_signal(number)
+            send(self._process, number)
             self.etcd.signal(number)
 
     def healthy(self) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.services import free_ports, wait_for
+from tests.signals import send
 
 JARS = Path("/usr/share/java")
 HINT = "needs ZooKeeper: make services (Debian's package, and java)"
@@ -67,7 +68,7 @@ class Zookeeper:
 
     def signal(self, number: signal.Signals) -> None:
         if self._process is not None:
-            self._process.send_signal(number)
+            send(self._process, number)
 
     def says(self, word: str) -> str:
         """The answer to one of ZooKeeper's four-letter words."""

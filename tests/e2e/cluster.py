@@ -32,6 +32,7 @@ from pgctl.errors import ServerError
 from pgctl.model.cluster import Cluster as State
 from pgctl.model.member import Member
 from pgctl.units import Instant, Seconds
+from tests.signals import send
 
 QUICK: Mapping[str, object] = {"ttl": 5, "loop_wait": 1, "retry_timeout": 1}
 """A short lease: what waits for its end must not make the suite long."""
@@ -123,7 +124,7 @@ class Cluster:
     # --- harm ---------------------------------------------------------------------------------------------
 
     def signal_agent(self, name: str, number: signal.Signals) -> None:
-        self.agents[name].send_signal(number)
+        send(self.agents[name], number)
 
     def kill_agent(self, name: str) -> None:
         """kill -9: no orderly end, and its server is left to the fence."""

@@ -13,6 +13,7 @@ from tests.e2e import cluster as clusters
 from tests.e2e.cluster import QUICK, Cluster
 from tests.e2e.witness import Witness
 from tests.e2e.writer import Writer, note
+from tests.signals import send
 
 pytestmark = [pytest.mark.e2e, pytest.mark.store("etcd3")]
 
@@ -39,7 +40,7 @@ def failsafe(running: Cluster) -> Cluster:
 def stop_store(cluster: Cluster, number: signal.Signals) -> None:
     """SIGSTOP: it accepts connections and never answers; SIGKILL: it refuses them."""
     assert cluster.store is not None
-    cluster.store.send_signal(number)
+    send(cluster.store, number)
     if number is signal.SIGKILL:
         cluster.store.wait(timeout=10)
 
