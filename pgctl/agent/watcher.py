@@ -11,6 +11,7 @@ import threading
 from dataclasses import dataclass
 
 from pgctl.agent.bell import Bell
+from pgctl.agent.core import intents
 from pgctl.agent.core.job import Job
 from pgctl.agent.core.view import Decision, View
 from pgctl.agent.driver import writes
@@ -36,6 +37,8 @@ _PAUSES = (0.1, 0.2, 0.5, 1.0)
 class Interest:
     """What the last cycle waits for: it has seen all up to `since`, and the members `known`.
 
+    `orders`: an order for another leader is due, and `/status` may say where the log of the one who leaves ends.
+
     `members`: any change of theirs matters, but not of `own`. `busy`: a deed is under way that no key has a say in; its end
     will ring.
     """
@@ -45,6 +48,7 @@ class Interest:
     members: bool = False
     busy: bool = False
     own: str = ""
+    orders: bool = False
 
 
 def interest(view: View, decision: Decision, since: Revision, deed: Job | None, *, asked: bool = False) -> Interest:
@@ -52,7 +56,9 @@ def interest(view: View, decision: Decision, since: Revision, deed: Job | None, 
     members = view.cluster.members if view.cluster else view.memory.known_members
     known = frozenset(member.name for member in members)
     busy = deed is not None and not writes(deed)
-    return Interest(since, known, (decision.wake_on_members or asked) and not busy, busy, view.host.name)
+    intent = view.cluster.intent if view.cluster and view.cluster.leader_name != view.me else None
+    orders = intent is not None and intents.wait_for(view, intent) <= view.settings.loop_wait
+    return Interest(since, known, (decision.wake_on_members or asked) and not busy, busy, view.host.name, orders)
 
 
 def matters(changed: frozenset[str], interest: Interest) -> bool:
@@ -63,7 +69,7 @@ def matters(changed: frozenset[str], interest: Interest) -> bool:
         return True
     for key in changed:
         name = keys.member_name(key)
-        if name is None and key not in QUIET:
+        if name is None and (key not in QUIET or (key == keys.STATUS and interest.orders)):
             return True
         if name is not None and name != interest.own and (interest.members or name not in interest.known):
             return True

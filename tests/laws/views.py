@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pgctl.agent.core import effects as e
 from pgctl.agent.core import job as j
 from pgctl.agent.core import remember
-from pgctl.agent.core.memory import Evidence, Memory
+from pgctl.agent.core.memory import Evidence, Handover, Memory
 from pgctl.agent.core.view import Host, JobState, Lease, Order, ReinitOrder, RestartOrder, View
 from pgctl.model.cluster import Cluster, Leader, Revision, Status
 from pgctl.model.conf import Conf
@@ -180,7 +180,7 @@ memories = st.builds(
     fence_armed=st.sampled_from((None, True, False)),
     bootstrapping=st.booleans(),
     claim_seen=st.none() | st.sampled_from(((0, Instant(NOW - 5)), (0, Instant(NOW - 100)), (1, Instant(NOW - 100)))),
-    handover=st.none() | names,
+    handover=st.none() | st.builds(Handover, names, st.none() | st.sampled_from((NOW, NOW - 5)).map(Instant)),
     conf=st.none() | st.builds(Conf, standby=st.booleans(), sync_names=st.none() | st.sampled_from(SYNC_NAMES)),
     evidence=st.builds(
         Evidence,

@@ -27,8 +27,8 @@ told  b 0/50  c 0/60                           positions in /status;  retained b
 promise  b 12  [told c:0/50]                   to whom, seconds left, with what positions of slots
 promise  unknown 5                             an agent that began so long ago
 round  agreed b,c  refused d                   what members said to me, who lead without the store
-memory  leaderless 3  handover b  failures 2  retry 5  rewind-failed  rebuilds 3  former a  fence armed  unfed 90
-        ready feed  copied 9  grew 0
+memory  leaderless 3  handover b  [offered 3]  failures 2  retry 5  rewind-failed  rebuilds 3  former a  fence armed
+        unfed 90  ready feed  copied 9  grew 0
         away 20  crashes 2  primary-up  yielding    seconds since my server is away; past crashes; up at the last look
 => race.85  nobody I must hear from is missing, and nobody is ahead of me
    HoldLease; StartJob promote
@@ -40,7 +40,7 @@ from datetime import UTC, datetime
 
 from pgctl.agent.core import effects as e
 from pgctl.agent.core import job as j
-from pgctl.agent.core.memory import Evidence, Memory
+from pgctl.agent.core.memory import Evidence, Handover, Memory
 from pgctl.agent.core.view import Host, JobState, Lease, Order, ReinitOrder, RestartOrder, View
 from pgctl.model import lsn as lsns
 from pgctl.model.cluster import Cluster, Leader, Revision, Status
@@ -472,6 +472,11 @@ def order(draft: Draft, words: Words) -> None:
     draft.order = RestartOrder(1) if kind == "restart" else ReinitOrder(1, force)
 
 
+def _handover(words: Words) -> Handover | None:
+    target, offered = words.value("handover"), words.number("offered")
+    return Handover(target, None if offered is None else Instant(NOW - offered)) if target else None
+
+
 def memory(draft: Draft, words: Words) -> None:
     leaving = words.number("leaving")
     since, retry = words.number("leaderless"), words.number("retry")
@@ -479,7 +484,7 @@ def memory(draft: Draft, words: Words) -> None:
         draft.memory,
         leaderless_since=Instant(NOW - since) if since is not None else None,
         former_leader=words.value("former") or None,
-        handover=words.value("handover") or None,
+        handover=_handover(words),
         unfed_since=Instant(NOW - (words.number("unfed") or 0)) if "unfed" in words.words else None,
         start_failures=words.number("failures") or 0,
         away_since=Instant(NOW - away) if (away := words.number("away")) is not None else None,

@@ -192,7 +192,9 @@ class DriverModel:
         if handed:
             told = records(stored.optime(world.universe))
             others = tuple(len(other.wal) for other in world.servers.values() if other is not server)
-            world.note(Handed(world.now, server.name, told, len(server.wal), others))
+            intent = stored.intent(world.universe)
+            accepted = intent is not None and not intent.switchover
+            world.note(Handed(world.now, server.name, told, len(server.wal), others, accepted))
 
     def _write(self, request: e.Request[Any], reply: Reply) -> None:
         store, cell = self._agent.store, self._agent.cell

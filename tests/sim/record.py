@@ -126,7 +126,8 @@ class GivenUp:
 class Handed:
     """A switchover's first half is done: the leader stopped cleanly, told its position, and gave up the key.
 
-    `told` is the position in `/status`, `log` its own, `others` those of the other servers' logs, in records.
+    `told` is the position in `/status`, `log` its own, `others` those of the other servers' logs, in records. `accepted`:
+    the order was one that accepts losses.
     """
 
     at: float
@@ -134,6 +135,7 @@ class Handed:
     told: int = 0
     log: int = 0
     others: tuple[int, ...] = (0,)
+    accepted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

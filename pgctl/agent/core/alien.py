@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from pgctl.agent.core import deeds
+from pgctl.agent.core import deeds, handover
 from pgctl.agent.core.effects import Quit
 from pgctl.agent.core.job import Stop
 from pgctl.agent.core.table import Plan
@@ -12,7 +12,7 @@ from pgctl.model.conf import StopMode
 
 def stop_alien(view: View) -> Plan:
     """In order: nobody here leads it, so nobody knows that it takes writes (ha.md INV4, S4)."""
-    stop = Stop(mode=StopMode.FAST, timeout=deeds.HANDOVER_WITHIN)
+    stop = Stop(mode=StopMode.FAST, timeout=handover.STOP_WITHIN)
     return replace(deeds.start(view, stop, keep_fence=True), reason=_foreign(view))
 
 

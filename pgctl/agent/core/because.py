@@ -210,6 +210,7 @@ _WORDS: dict[str, Callable[[View], str]] = {
     "free_to_stand": _bound,
     "handed_over": lambda view: f"{_leader(view)}; {_control(view)}",
     "handover_spoilt": lambda view: f"no switchover of this member is under way, or it stopped cleanly; {_control(view)}",
+    "hopeful": lambda view: f"nobody who may take over says that the last of my log is there: {_heard(view)}",
     "handing_over": lambda view: "no handover of this member is under way",
     "held_back": lambda view: f"nobody who answers has more of the log, and no vote is missing: {_heard(view)}",
     "hung_too_long": _hung,

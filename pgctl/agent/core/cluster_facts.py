@@ -1,6 +1,6 @@
 """Named yes-or-no questions about the cluster, its intents and the race for the lead. See `facts`."""
 
-from pgctl.agent.core import facts, failsafe, follow_target, intents, ranking, remote
+from pgctl.agent.core import facts, failsafe, follow_target, handover, intents, ranking, remote
 from pgctl.agent.core.view import View
 from pgctl.model.member import Role, State
 
@@ -107,10 +107,10 @@ def intent_asks_me_to_leave(view: View) -> bool:
 
 
 def handover_spoilt(view: View) -> bool:
-    """A switchover is under way, which promises to lose nothing, and my server ended without sending all of its log."""
+    """A switchover is under way, which promises to lose nothing, and nobody has all of my log, as far as can be heard."""
     intent = intents.open_intent(view)
     planned = facts.handing_over(view) and intent is not None and intent.switchover
-    return planned and facts.readable(view) and not facts.cleanly_stopped(view)
+    return planned and facts.readable(view) and not (facts.cleanly_stopped(view) and handover.hopeful(view))
 
 
 def successor_coming(view: View) -> bool:

@@ -11,11 +11,11 @@ from pgctl.agent.core import (
     divergence,
     duty,
     follow_target,
+    handover,
     intents,
     logical_slots,
     ranking,
     remote,
-    report,
     slot_plan,
     slots,
     standby_leader,
@@ -30,7 +30,6 @@ from pgctl.agent.core.effects import (
     ReleaseLease,
     SetSlots,
     StartJob,
-    WriteStatus,
     WriteSync,
 )
 from pgctl.agent.core.job import Job, Restart, StartPrimary, StartStandby, Stop
@@ -40,9 +39,6 @@ from pgctl.model.conf import SlotPlan, StopMode
 from pgctl.model.intent import Intent
 from pgctl.model.server import Phase
 from pgctl.model.sync import SyncState
-
-HANDOVER_WITHIN = 30.0
-"""Seconds for the clean stop of a switchover: a standby that hangs must not keep the primary from coming back."""
 
 SOON = 0.5
 """Seconds until the next look while something outside is awaited that sends no event."""
@@ -128,29 +124,6 @@ def release(view: View) -> Plan:
     return Plan((given, *guarded), replace(memory, handover=None), wake_in=SOON, reason=view.memory.last_failure)
 
 
-def hand_over(view: View) -> Plan:
-    """After the clean stop: how far the log goes, then the key; the fence has nothing left to guard."""
-    final = WriteStatus(report.final_status(view))
-    guarded, memory = upkeep.fence(view, view.memory, armed=False)
-    given = ReleaseLease(upkeep.revision(view, "leader"))
-    target = view.memory.handover or "whoever is fit"
-    return Plan((final, given, *guarded), memory, wake_in=SOON, reason=f"for {target}")
-
-
-def step_aside(view: View) -> Plan:
-    """First half of a switchover: a checkpoint while writes go on, then a fast stop. The lease is kept meanwhile.
-
-    A leader that was promoted a moment ago says so first: whoever comes next must not open its timeline again.
-    """
-    intent = intents.open_intent(view) or Intent()
-    named = intent.candidate or next(iter(intents.successors(view, intent)), "")
-    limit = view.settings.stop_limit or HANDOVER_WITHIN
-    stop = Stop(mode=StopMode.FAST, checkpoint=True, handover=True, timeout=limit)
-    guarded, memory = upkeep.guarded(view, view.memory)
-    effects = (*guarded, *upkeep.history(view), StartJob(stop))
-    return Plan(effects, replace(memory, handover=named), reason=f"for {named}")
-
-
 def close_intent(view: View) -> Plan:
     intent = intents.open_intent(view) or Intent()
     why = intents.objection(view, intent)
@@ -211,7 +184,7 @@ def bring_back(view: View) -> Plan:
 
 
 def start_primary(view: View) -> Plan:
-    """In place. After a handover whose stop was not clean, the intent is closed: it has cost enough.
+    """In place. After a handover that came to nothing the intent is closed: it has cost enough.
 
     `/sync` is written as it was read before the server starts with names that bear it: a write of mine that is still on
     its way, also of an earlier life, was made upon what was there, and is refused from now on.
@@ -221,7 +194,7 @@ def start_primary(view: View) -> Plan:
         guarded = (*guarded, WriteSync(view.cluster.sync, upkeep.revision(view, "sync")))
     intent = intents.open_intent(view)
     if view.memory.handover is not None and intent is not None:
-        failed = f"{view.me} did not stop cleanly in time, and starts again"
+        failed = f"{handover.why_failed(view)}, and starts again"
         guarded = (*guarded, CloseIntent(intent, upkeep.revision(view, "failover"), failed))
     job = StartPrimary(conf=follow_target.primary_conf(view), timeout=view.settings.primary_start_timeout or 300)
     return Plan((*guarded, StartJob(job)), replace(memory, handover=None))

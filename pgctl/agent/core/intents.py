@@ -77,7 +77,7 @@ def coming(view: View, intent: Intent) -> bool:
     if successors(view, intent):
         return False
     named = [peer for peer in view.peers if not intent.candidate or peer.name == intent.candidate]
-    return any(not _barred(view, peer, intent) and _behind(view, peer, intent) for peer in named)
+    return any(not barred(view, peer, intent) and _behind(view, peer, intent) for peer in named)
 
 
 def unfitness(view: View, intent: Intent) -> list[str]:
@@ -104,10 +104,10 @@ def too_few_voters(view: View, intent: Intent | None) -> str:
 
 def why_unfit(view: View, peer: Peer, intent: Intent | None = None) -> str:
     """Why `peer` could not take over from me; empty when it could (ha.md FP1 to FP5)."""
-    return _barred(view, peer, intent) or _behind(view, peer, intent)
+    return barred(view, peer, intent) or _behind(view, peer, intent)
 
 
-def _barred(view: View, peer: Peer, intent: Intent | None) -> str:
+def barred(view: View, peer: Peer, intent: Intent | None) -> str:
     """What no moment of waiting changes."""
     cluster = view.cluster
     if not peer.reachable:

@@ -25,6 +25,13 @@ class Begun(NamedTuple):
     heard: Instant | None = None
 
 
+class Handover(NamedTuple):
+    """Whom I stop for, empty when anybody will do; and since when `/status` says how far my stopped server's log goes."""
+
+    target: str
+    offered: Instant | None = None
+
+
 class Evidence(NamedTuple):
     """What is known of the `names` that a server runs with: see `sync_evidence`. `life` tells one server run from the next.
 
@@ -86,8 +93,8 @@ class Memory:
     """I claimed `initialize` and have not yet written an identifier into it."""
     claim_seen: tuple[int, Instant] | None = None
     """The revision of the claim to make this cluster, mine or another's, and when it was first seen."""
-    handover: str | None = None
-    """The member I am stopping for; None when no switchover of mine is under way."""
+    handover: Handover | None = None
+    """None when no switchover of mine is under way."""
     fence_armed: bool | None = None
     """What the fence was last told; None: not yet told by this agent."""
     role_called: str = ""

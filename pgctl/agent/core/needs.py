@@ -1,6 +1,6 @@
 """Which further readings this view asks for. Says what; never fetches."""
 
-from pgctl.agent.core import divergence, facts, follow_target, intents, ranking, remote
+from pgctl.agent.core import divergence, facts, follow_target, handover, intents, ranking, remote
 from pgctl.agent.core.effects import AskPeers, ReadUpstreamHistory
 from pgctl.agent.core.situation import Situation, situation
 from pgctl.agent.core.view import View
@@ -14,6 +14,8 @@ def peers(view: View) -> AskPeers | None:
     if where is Situation.RACE and view.server.phase is Phase.STANDBY and not view.host.tags.nofailover:
         former = view.memory.former_leader
         return AskPeers(ranking.electorate(view), frozenset({former} if former else ()))
+    if where in (Situation.LAME, Situation.PAUSED) and facts.handing_over(view) and facts.cleanly_stopped(view):
+        return handover.question(view)
     intent = intents.open_intent(view)
     if where in (Situation.LEAD, Situation.STANDBY_LEAD, Situation.PAUSED) and intent is not None:
         return AskPeers(ranking.electorate(view)) if intents.wait_for(view, intent) == 0 else None

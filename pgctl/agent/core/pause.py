@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from pgctl.agent.core import cluster_facts, facts, intents, standby_leader, upkeep
+from pgctl.agent.core import cluster_facts, facts, handover, intents, standby_leader, upkeep
 from pgctl.agent.core.effects import CloseIntent, MoveFence, ReleaseLease
 from pgctl.agent.core.table import Plan
 from pgctl.agent.core.view import View
@@ -38,7 +38,7 @@ def disarm(view: View) -> Plan:
 def close_intent(view: View) -> Plan:
     """Outside a pause the server would be started again; here whoever wants to lose the rest orders a failover."""
     intent = intents.open_intent(view) or Intent()
-    why = f"{view.me} did not stop cleanly, and nobody may have the last of its log"
+    why = handover.why_failed(view)
     closed = CloseIntent(intent, upkeep.revision(view, "failover"), why)
     return Plan((closed,), replace(view.memory, handover=None), wake_in=0.0, reason=why)
 

@@ -19,6 +19,7 @@ from pgctl.agent.core.effects import (
     WriteSync,
 )
 from pgctl.agent.core.job import StartStandby, Stop
+from pgctl.agent.core.memory import Handover
 from pgctl.agent.core.table import Plan
 from pgctl.agent.core.view import View
 from pgctl.model.conf import StopMode
@@ -70,7 +71,7 @@ def give_up(view: View) -> Plan:
     named = intent.candidate or next(iter(intents.successors(view, intent)), "")
     told = WriteStatus(report.status(view))
     given = ReleaseLease(upkeep.revision(view, "leader"))
-    return Plan((told, given), replace(view.memory, handover=named), wake_in=0.0, reason=f"for {named}")
+    return Plan((told, given), replace(view.memory, handover=Handover(named)), wake_in=0.0, reason=f"for {named}")
 
 
 def close_intent(view: View) -> Plan:
@@ -145,7 +146,7 @@ def _taken_back(view: View) -> upkeep.Effects:
     intent = intents.open_intent(view)
     if view.memory.handover is None or intent is None:
         return ()
-    reason = f"{view.memory.handover or 'nobody'} did not take over, and {view.me} leads again"
+    reason = f"{view.memory.handover.target or 'nobody'} did not take over, and {view.me} leads again"
     return (CloseIntent(intent, upkeep.revision(view, "failover"), reason),)
 
 

@@ -115,9 +115,9 @@ def acknowledged_never_lost(record: Record) -> Seen:
 
 
 def handed_over_whole(record: Record) -> Seen:
-    """A leader gives the key up for another only once somebody has all of its log."""
+    """A leader gives the key up for another only once somebody has all of its log, or by an order that accepts losses."""
     for event in record.events:
-        if isinstance(event, Handed):
+        if isinstance(event, Handed) and not event.accepted:
             missing = event.log - max(event.others)
             wrong = f"at {event.at:.3f} {event.member} hands over, and nobody has its last {missing} records"
             yield wrong if missing > 0 else HELD

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from pgctl.agent.core import deeds, recovery, remember
+from pgctl.agent.core import handover, recovery, remember
 from pgctl.agent.core.effects import StartJob
 from pgctl.agent.core.job import Job, StartPrimary, Stop
 from pgctl.agent.core.memory import Memory
@@ -91,7 +91,7 @@ def test_the_time_to_come_up(settings: Settings, seconds: float) -> None:
 def test_the_time_for_a_stop_in_order(settings: Settings, seconds: float) -> None:
     """With synchronous replication nothing is lost by being short with it."""
     view = Life(settings).look(Phase.PRIMARY)
-    for effect in deeds.step_aside(view).effects:
+    for effect in handover.step_aside(view).effects:
         if isinstance(effect, StartJob):
             assert getattr(effect.job, "timeout", None) == seconds
             return

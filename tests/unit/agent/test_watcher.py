@@ -17,6 +17,8 @@ from pgctl.units import Seconds
     ({"leader"}, Interest(), True),
     ({"config", "status"}, Interest(), True),
     ({"status"}, Interest(), False),
+    ({"status"}, Interest(orders=True), True),
+    ({"history"}, Interest(orders=True), False),
     ({"history", "failsafe", "events", "optime/leader"}, Interest(), False),
     ({"members/b"}, Interest(known=frozenset({"a", "b"})), False),
     ({"members/b"}, Interest(known=frozenset({"a", "b"}), members=True), True),

@@ -1,15 +1,15 @@
 """I hold the lease and my server does not run: hand over, bring it back, or let somebody else lead."""
 
-from pgctl.agent.core import cluster_facts, data_deeds, deeds, facts, give_way, standby_leader
+from pgctl.agent.core import cluster_facts, data_deeds, deeds, facts, give_way, handover, standby_leader
 from pgctl.agent.core.table import rule
 
 LAME = (
     rule("lame.05", "the data directory cannot be used: give the lead up", [facts.unreadable], deeds.release),
     rule(
         "lame.10",
-        "handed over: stopped cleanly, all of my log is sent",
-        [facts.handing_over, facts.cleanly_stopped],
-        deeds.hand_over,
+        "stopped in order for another: the key goes once my log is known to have arrived",
+        [facts.handing_over, facts.cleanly_stopped, handover.hopeful],
+        handover.hand_over,
     ),
     rule("lame.15", "the key names me from an earlier life: take it over", [facts.unclaimed], deeds.reclaim),
     rule(

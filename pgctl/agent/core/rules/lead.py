@@ -1,6 +1,6 @@
 """I hold the lease: keep the primary, keep the cluster's keys, and hand over in order when asked."""
 
-from pgctl.agent.core import cluster_facts, deeds, facts, give_way, race_facts, sync_deeds
+from pgctl.agent.core import cluster_facts, deeds, facts, give_way, handover, race_facts, sync_deeds
 from pgctl.agent.core.table import rule
 
 LEAD = (
@@ -62,7 +62,7 @@ LEAD = (
         "lead.70",
         "an intent asks for another leader, who is fit: stop in order",
         [cluster_facts.intent_asks_me_to_leave],
-        deeds.step_aside,
+        handover.step_aside,
     ),
     rule("lead.80", "a restart was ordered", [facts.restart_ordered], deeds.restart),
     rule("lead.90", "all is well", [], deeds.lead),

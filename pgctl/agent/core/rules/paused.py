@@ -1,6 +1,6 @@
 """Pause, and I hold the lease. Nothing is started, stopped or demoted but by an order that says so."""
 
-from pgctl.agent.core import cluster_facts, deeds, facts, pause, race_facts, standby_leader, sync_deeds
+from pgctl.agent.core import cluster_facts, deeds, facts, handover, pause, race_facts, standby_leader, sync_deeds
 from pgctl.agent.core.table import rule
 
 PAUSED = (
@@ -12,13 +12,13 @@ PAUSED = (
     ),
     rule(
         "paused.10",
-        "handed over as ordered: stopped cleanly",
-        [facts.handing_over, facts.cleanly_stopped],
-        deeds.hand_over,
+        "stopped in order for another, as ordered: the key goes once my log is known to have arrived",
+        [facts.handing_over, facts.cleanly_stopped, handover.hopeful],
+        handover.hand_over,
     ),
     rule(
         "paused.15",
-        "a switchover, and my server did not stop cleanly for it: call it off",
+        "a switchover, and not all of my log went out: call it off",
         [cluster_facts.handover_spoilt],
         pause.close_intent,
     ),
@@ -44,7 +44,7 @@ PAUSED = (
         "paused.60",
         "an order asks me to hand over: stop",
         [facts.primary, cluster_facts.intent_asks_me_to_leave],
-        deeds.step_aside,
+        handover.step_aside,
     ),
     rule(
         "paused.65",
