@@ -69,6 +69,8 @@ CASES: list[tuple[str, Mode, tuple[Event, ...], tuple[Event, ...]]] = [
     ("INV21 required guards", Mode.WATCHED, (Watched(0.6, "a", True), Watched(5.8, "b", True)), (Watched(1.5, "a", False),)),
     ("INV23 alien untouched", ANY, (Alien(7, "a", True),), (replace(CLONE, at=8),)),
     ("INV23 alien untouched", ANY, (Alien(7, "c", True),), (KeySet(8, None), KeySet(9, "c", "down"))),
+    ("INV23 alien untouched", ANY, (Alien(7, "a", True), JobStarted(8, "a", "Rebuild", "resting.80", True)),
+     (JobStarted(9, "a", "Rebuild", "down.60", False),)),
     ("INV23 alien untouched", ANY, (Alien(7, "c", True),), (Opened(8, "c", "started", ()),)),
     ("INV24 rewound in order", ANY, (rewound(7),), (rewound(8, stopped=False),)),
     ("INV24 rewound in order", ANY, (rewound(7),), (rewound(8, writable=False),)),

@@ -54,13 +54,16 @@ def one_cluster(record: Record) -> Seen:
 
 ON_ITS_WAY = 0.5
 """Seconds that a request may take to the store, where nothing delays it."""
+MAY_TOUCH = frozenset({"cut.50", "resting.80"})
+"""Rules whose deed may be done with another cluster's data."""
 
 
 def alien_untouched(record: Record) -> Seen:
     """A data directory of another cluster is neither started nor promoted, and its member never leads.
 
     But an agent that has not yet read the store cannot know, and may start a standby to be read from (cut.50); and a request
-    for the key may be on its way from the life that had the cluster's own data.
+    for the key may be on its way from the life that had the cluster's own data. In pause, where it is left in its place, an
+    operator may order that it be built anew.
     """
     alien: dict[str, float] = {}
     for event in record.events:
@@ -71,7 +74,7 @@ def alien_untouched(record: Record) -> Seen:
             case Alien(member=member):
                 alien.pop(member, None)
                 yield HELD
-            case JobStarted(at=at, member=member, job=job, rule=rule) if member in alien and rule != "cut.50":
+            case JobStarted(at=at, member=member, job=job, rule=rule) if member in alien and rule not in MAY_TOUCH:
                 yield f"at {at:.3f} {member} does {job} with another cluster's data"
             case Opened(at=at, member=member) if member in alien:
                 yield f"at {at:.3f} {member} takes writes with another cluster's data"
