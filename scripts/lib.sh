@@ -107,6 +107,9 @@ cache_directory() {
 
 need_consul() { command -v consul >/dev/null || scripts/unpack.sh bullseye consul usr/bin/consul >/dev/null; }
 
+# A newer one beside it, for the tests of the stores: the oldest and the newest that can be had.
+need_newer_etcd() { PATH=$PATH:$(cache_directory) command -v etcd-3.5 || scripts/unpack.sh trixie etcd-server usr/bin/etcd etcd-3.5; }
+
 # Debian's package: jars, a Java to run them, and the place for a log that the jar's manifest leaves out. Starts nothing.
 has_zookeeper() { command -v java >/dev/null && [ -e /usr/share/java/zookeeper.jar ]; }
 

@@ -1,8 +1,8 @@
 #!/bin/sh
-# unpack.sh SUITE PACKAGE PROGRAM: brings one program of another Debian release, without installing anything.
+# unpack.sh SUITE PACKAGE PROGRAM [NAME]: brings one program of another Debian release, without installing anything.
 #
-# For what this machine's release no longer has: Consul's last package is in bullseye. Prints the program's path, which is
-# NAME in the cache, and does nothing more when it is there already:
+# For what this machine's release no longer has, or not yet: Consul's last package is in bullseye. Prints the program's path, which is
+# NAME in the cache (by default the program's own), and does nothing more when it is there already:
 #     root            /var/cache/pgctl, readable for everybody (the tests run as somebody else)
 #     everybody else  $XDG_CACHE_HOME/pgctl, by default ~/.cache/pgctl
 #
@@ -13,10 +13,11 @@ set -eu
 cd "$(dirname "$0")/.."
 . scripts/lib.sh
 
-[ $# = 3 ] || fail "three words are needed" "Usage: unpack.sh SUITE PACKAGE PROGRAM, such as: unpack.sh bullseye consul usr/bin/consul"
+[ $# = 3 ] || [ $# = 4 ] ||
+    fail "three words are needed, or four" "Usage: unpack.sh SUITE PACKAGE PROGRAM [NAME], such as: unpack.sh bullseye consul usr/bin/consul"
 suite=$1 package=$2 program=$3
 cache=$(cache_directory)
-target=$cache/${program##*/}
+target=$cache/${4:-${program##*/}}
 if [ -x "$target" ]; then
     echo "$target"
     exit 0

@@ -18,7 +18,7 @@ from pgctl.dcs.store import Store
 from tests.contract import services_kubernetes
 from tests.contract.kube_lab import Lab
 from tests.contract.kube_proxy import Between, between
-from tests.contract.launchers import LAUNCHERS, Server
+from tests.contract.launchers import EVERY, Server
 from tests.contract.proxy import Proxy, proxy
 from tests.contract.services import Etcd, wait_for
 from tests.contract.services_kubernetes import Admitting, KubeApi
@@ -75,7 +75,7 @@ class Servers:
 
     def get(self, kind: str) -> Server:
         if kind not in self._running:
-            serving = LAUNCHERS[kind].serve(self._factory.mktemp(kind))
+            serving = EVERY[kind].serve(self._factory.mktemp(kind))
             self._running[kind] = self._stack.enter_context(serving)
         return self._running[kind]
 
@@ -101,14 +101,14 @@ def etcd_node(servers: Servers) -> Etcd:
     return node
 
 
-@pytest.fixture(params=["inproc", "sqlite", *LAUNCHERS])
+@pytest.fixture(params=["inproc", "sqlite", *EVERY])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     found = _place(request.param, request, tmp_path)
     yield found
     found.close()
 
 
-@pytest.fixture(params=[*LAUNCHERS])
+@pytest.fixture(params=[*EVERY])
 def frail(request: pytest.FixtureRequest, frail_servers: Servers) -> Iterator[Frail]:
     server = frail_servers.get(request.param)
     scope = uuid.uuid4().hex
@@ -137,9 +137,9 @@ def _place(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Place:
 
 def served(kind: str, server: Server, port: int, name: str) -> Place:
     """A cluster of that name on a server, reached at that port."""
-    launcher = LAUNCHERS[kind]
+    launcher = EVERY[kind]
     options = {**launcher.options(server, port), **launcher.apart(server, name)}
-    found = placed(StoreSection(kind, options, f"test-{name}", "prod"), launcher.slack)
+    found = placed(StoreSection(launcher.kind or kind, options, f"test-{name}", "prod"), launcher.slack)
     bare, admit = found.make, launcher.admit
 
     def make(scope: str) -> Store:

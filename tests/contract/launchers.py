@@ -7,7 +7,7 @@ its own file.
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from signal import Signals
 from typing import Protocol
@@ -57,6 +57,8 @@ class Launcher:
     """Whether a member's key hangs on its lease."""
     greets: bool = False
     """Whether the server must speak before a request can be sent, as with TLS: then a frozen one was sent nothing."""
+    kind: str = ""
+    """That of the section, where it is not the name of the row."""
 
 
 @contextmanager
@@ -68,6 +70,12 @@ def _etcd(directory: Path) -> Iterator[Server]:
 @contextmanager
 def _etcd2(directory: Path) -> Iterator[Server]:
     with services.etcd(directory, 1, "--enable-v2=true") as (node,):
+        yield node
+
+
+@contextmanager
+def _newer_etcd(directory: Path) -> Iterator[Server]:
+    with services.etcd(directory, 1, "--enable-v2=true", program=services.newer_etcd_program()) as (node,):
         yield node
 
 
@@ -114,3 +122,9 @@ LAUNCHERS: Mapping[str, Launcher] = {
     "zookeeper": Launcher(_zookeeper, lambda server, port: {"hosts": [f"127.0.0.1:{port}"]}, 1.5, greets=True),
 }
 """By the kind of the section."""
+NEWER: Mapping[str, Launcher] = {
+    "etcd3 on 3.5": replace(LAUNCHERS["etcd3"], serve=_newer_etcd, kind="etcd3"),
+    "etcd on 3.5": replace(LAUNCHERS["etcd"], serve=_newer_etcd, kind="etcd"),
+}
+"""Other versions of the same servers, for the contract alone."""
+EVERY: Mapping[str, Launcher] = {**LAUNCHERS, **NEWER}

@@ -23,6 +23,7 @@ from pgctl.errors import OutcomeUnknown
 from tests.signals import send
 
 ETCD_HINT = "needs etcd: apt-get install etcd-server (or put the program in PATH)"
+NEWER_ETCD_HINT = "needs etcd 3.5 beside: make services (or put the program in PATH as etcd-3.5)"
 
 
 def find(name: str) -> str:
@@ -33,10 +34,18 @@ def find(name: str) -> str:
 
 
 def etcd_program() -> str:
-    """Skips the test, saying what brings etcd, where there is none."""
-    program = shutil.which("etcd")
+    """Skips the test, saying what brings etcd, where there is none. PGCTL_ETCD names another than the one in PATH."""
+    program = shutil.which(os.environ.get("PGCTL_ETCD") or "etcd")
     if program is None:
         pytest.skip(ETCD_HINT)
+    return program
+
+
+def newer_etcd_program() -> str:
+    """The same for the one that `make services` puts beside it."""
+    program = find("etcd-3.5")
+    if not program:
+        pytest.skip(NEWER_ETCD_HINT)
     return program
 
 
@@ -57,12 +66,12 @@ class Etcd:
     """One node of an etcd cluster. `start` again after `kill` finds its data."""
 
     def __init__(self, directory: Path, name: str, client: int, peer: int, cluster: str, *arguments: str,
-                 scheme: str = "http") -> None:
+                 scheme: str = "http", program: str = "") -> None:
         self.port = client
         self.url = f"{scheme}://127.0.0.1:{client}"
         self._log = directory / f"{name}.log"
         self._command = [
-            etcd_program(), "--name", name, "--data-dir", str(directory / name), "--listen-client-urls", self.url,
+            program or etcd_program(), "--name", name, "--data-dir", str(directory / name), "--listen-client-urls", self.url,
             "--advertise-client-urls", self.url, "--listen-peer-urls", f"http://127.0.0.1:{peer}",
             "--initial-advertise-peer-urls", f"http://127.0.0.1:{peer}", "--initial-cluster", cluster,
             "--heartbeat-interval", "50", "--election-timeout", "500", *arguments,
@@ -119,13 +128,14 @@ def settled(write: Callable[[], Applied | Rejected]) -> Applied | Rejected:
 
 
 @contextlib.contextmanager
-def etcd(directory: Path, nodes: int = 1, *arguments: str, scheme: str = "http") -> Iterator[Sequence[Etcd]]:
-    """A running cluster of `nodes`, healthy at the start."""
-    etcd_program()
+def etcd(directory: Path, nodes: int = 1, *arguments: str, scheme: str = "http",
+         program: str = "") -> Iterator[Sequence[Etcd]]:
+    """A running cluster of `nodes`, healthy at the start; of that program, by default the one in PATH."""
+    program = program or etcd_program()
     ports = free_ports(2 * nodes)
     names = [f"n{number}" for number in range(nodes)]
     cluster = ",".join(f"{name}=http://127.0.0.1:{port}" for name, port in zip(names, ports[nodes:], strict=True))
-    running = [Etcd(directory, name, client, peer, cluster, *arguments, scheme=scheme)
+    running = [Etcd(directory, name, client, peer, cluster, *arguments, scheme=scheme, program=program)
                for name, client, peer in zip(names, ports[:nodes], ports[nodes:], strict=True)]
     try:
         for node in running:

@@ -19,7 +19,7 @@ from pgctl.model.cluster import Revision
 from pgctl.units import Seconds
 from tests.contract import services
 from tests.contract.conftest import Frail, served
-from tests.contract.launchers import LAUNCHERS
+from tests.contract.launchers import EVERY
 from tests.contract.services import wait_for
 
 pytestmark = pytest.mark.contract
@@ -140,7 +140,7 @@ def test_a_frozen_server_costs_the_budget_and_the_outcome_is_unknown(frail: Frai
     store = frail.direct.open()
     leader = held(store)
     frail.server.signal(signal.SIGSTOP)
-    unknown = EITHER if LAUNCHERS[frail.kind].greets else (OutcomeUnknown,)
+    unknown = EITHER if EVERY[frail.kind].greets else (OutcomeUnknown,)
     calls: list[tuple[Callable[[], object], tuple[type[PgctlError], ...]]] = [
         (lambda: store.snapshot(budget=Seconds(1)), (StoreUnreachable,)),
         (lambda: store.renew(ttl=TTL, budget=Seconds(1)), EITHER),
