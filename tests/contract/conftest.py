@@ -101,14 +101,17 @@ def etcd_node(servers: Servers) -> Etcd:
     return node
 
 
-@pytest.fixture(params=["inproc", "sqlite", *EVERY])
+SERVED = [pytest.param(name, marks=pytest.mark.slow) if name == "etcd on 3.5" else name for name in EVERY]
+
+
+@pytest.fixture(params=["inproc", "sqlite", *SERVED])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     found = _place(request.param, request, tmp_path)
     yield found
     found.close()
 
 
-@pytest.fixture(params=[*EVERY])
+@pytest.fixture(params=SERVED)
 def frail(request: pytest.FixtureRequest, frail_servers: Servers) -> Iterator[Frail]:
     server = frail_servers.get(request.param)
     scope = uuid.uuid4().hex
