@@ -19,7 +19,6 @@ from typing import Any
 from pgctl.clock import Clock
 from pgctl.config.ctl_sections import StoreSection
 from pgctl.dcs import keys, zookeeper_lease, zookeeper_options
-from pgctl.dcs import zookeeper_tree as tree
 from pgctl.dcs.store import ABSENT, Applied, Item, Rejected, Snapshot
 from pgctl.dcs.zookeeper_lease import Lease, ZookeeperLease
 from pgctl.dcs.zookeeper_session import BadVersion, NoNode, NotEmpty, Session
@@ -52,8 +51,7 @@ class ZookeeperStore:
         self._watch = ZookeeperWatch(self._reader, base, clock)
 
     def snapshot(self, *, budget: Seconds) -> Snapshot:
-        found = tree.read(self._reader(), self._base, self._end(budget))
-        self._watch.remember(found.revision, frozenset(found.nodes))
+        found = self._watch.read(self._end(budget))
         mine = self._lease.ids()
         items = {key: Item(node.value, node.revision, node.owner in mine) for key, node in found.nodes.items()}
         return Snapshot(items, found.revision)

@@ -53,6 +53,8 @@ class Link:
         self.lost = False
         self.left = False
         self.id = 0
+        self.life = 0
+        """How often a client of kazoo's was begun: watches are that one's."""
         self.on_change: Callable[[], None] = lambda: None
         """Called when the connection or the session is lost, or is there again, in a thread of kazoo's, before any answer
         that comes later."""
@@ -112,6 +114,7 @@ class Link:
             self._client.close()
 
     def _begin(self) -> None:
+        self.life += 1
         retry = KazooRetry(max_tries=-1, delay=0.1, backoff=2, max_delay=1.0, max_jitter=0.4)
         self._client = KazooClient(timeout=self._timeout, connection_retry=retry, logger=_log, client_id=self._credential,
                                    **self._options)

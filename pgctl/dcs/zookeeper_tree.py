@@ -46,8 +46,8 @@ def node_of(data: bytes, stat: Any) -> Node:
     return Node(data.decode("utf-8", "replace"), Revision(stat.mzxid), stat.version, stat.ephemeralOwner)
 
 
-def read(session: Session, base: str, end: Instant, watch: Watch | None = None) -> Reading:
-    """The tree below `base`. With `watch`, that is called once at the next change of each node or directory."""
+def read(session: Session, base: str, end: Instant, watch: Watch) -> Reading:
+    """The tree below `base`; `watch` is called once at the next change of each node or directory."""
     for _ in range(_TIMES):
         session.read(lambda client: client.sync_async(base), end)
         at = Revision(session.seen)
@@ -60,7 +60,7 @@ def read(session: Session, base: str, end: Instant, watch: Watch | None = None) 
     raise StoreUnreachable("ZooKeeper is too busy", detail="the cluster's keys changed while they were read")
 
 
-def _once(session: Session, base: str, end: Instant, watch: Watch | None) -> Reading:
+def _once(session: Session, base: str, end: Instant, watch: Watch) -> Reading:
     nodes: dict[str, Node] = {}
     edited: set[int] = set()
     made: set[int] = set()
@@ -80,16 +80,16 @@ def _once(session: Session, base: str, end: Instant, watch: Watch | None) -> Rea
         listed = session.read_all([partial(_children, path=path, watch=watch) for path in parents], end)
         level = [f"{path}/{child}" for path, children in zip(parents, listed, strict=True)
                  if not isinstance(children, Exception) for child in children]
-    if watch is not None and not made:
+    if not made:
         session.read(partial(_exists, path=base, watch=watch), end)
     return Reading(nodes, Revision(0), Revision(max(edited - made, default=0)))
 
 
-def _get(client: Any, path: str, watch: Watch | None) -> Any:
+def _get(client: Any, path: str, watch: Watch) -> Any:
     return client.get_async(path, watch=watch)
 
 
-def _children(client: Any, path: str, watch: Watch | None) -> Any:
+def _children(client: Any, path: str, watch: Watch) -> Any:
     return client.get_children_async(path, watch=watch)
 
 

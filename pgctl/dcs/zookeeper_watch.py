@@ -1,4 +1,4 @@
-"""Watching a cluster in ZooKeeper: one-shot watches on each node and directory, set again when they have fired.
+"""Watching a cluster in ZooKeeper: one-shot watches on each node and directory, set again when they have fired (`Mirror`).
 
 What changed before the watches were set is found by reading once they are. When the connection is lost, so are the
 watches: that ends the watch, and whoever begins it again says from where.
@@ -7,11 +7,11 @@ watches: that ends the watch, and whoever begins it again says from where.
 import queue
 import threading
 from collections.abc import Callable
-from typing import Any
 
 from pgctl.clock import Clock
-from pgctl.dcs import zookeeper_tree as tree
+from pgctl.dcs.zookeeper_mirror import Mirror
 from pgctl.dcs.zookeeper_session import Session
+from pgctl.dcs.zookeeper_tree import Reading
 from pgctl.errors import StoreUnreachable
 from pgctl.model.cluster import Revision
 from pgctl.units import Instant, Seconds
@@ -27,13 +27,19 @@ class ZookeeperWatch:
 
     def __init__(self, session: Callable[[], Session], base: str, clock: Clock) -> None:
         self._session = session
-        self._base = base
+        self._mirror = Mirror(session, base, self._fired)
         self._clock = clock
         self._closed = threading.Event()
         self._known: dict[Revision, frozenset[str]] = {}
         self._queues: set[queue.SimpleQueue[str | None]] = set()
 
-    def remember(self, revision: Revision, names: frozenset[str]) -> None:
+    def read(self, end: Instant) -> Reading:
+        """The tree as it is now. Raises StoreUnreachable."""
+        found = self._mirror.read(end)
+        self._remember(found.revision, frozenset(found.nodes))
+        return found
+
+    def _remember(self, revision: Revision, names: frozenset[str]) -> None:
         """The keys that were there at a reading: a watch from there can tell which have gone since."""
         self._known[revision] = names
         for old in sorted(self._known)[:-_REMEMBERED]:
@@ -60,7 +66,7 @@ class ZookeeperWatch:
     def _follow(self, since: Revision, changed: Changed, news: "queue.SimpleQueue[str | None]", end: Instant) -> None:
         before, there = since, self._known.get(since)
         while not self._closed.is_set() and (now := self._clock.now()) < end:
-            reading = tree.read(self._session(), self._base, Instant(now + _READ_WITHIN), self._fired)
+            reading = self.read(Instant(now + _READ_WITHIN))
             names = frozenset(reading.nodes)
             fresh = {key for key, node in reading.nodes.items() if node.revision > before}
             gone = None if there is None else there - names
@@ -69,7 +75,6 @@ class ZookeeperWatch:
             if gone is None or reading.removed > before and not gone:
                 changed(frozenset())  # what has gone since cannot be told: it came after the last reading
             before, there = reading.revision, names
-            self.remember(before, names)
             if not self._wait(news, end):
                 return
 
@@ -77,10 +82,10 @@ class ZookeeperWatch:
         self._closed.set()
         self.wake()
 
-    def _fired(self, event: Any) -> None:
-        """Called by kazoo, once for each watch that was set; without a path when the connection is lost."""
+    def _fired(self, path: str | None) -> None:
+        """Called once for each watch that was set; without a path when the connection is lost."""
         for each in tuple(self._queues):
-            each.put(event.path)
+            each.put(path)
 
     def _wait(self, news: "queue.SimpleQueue[str | None]", end: Instant) -> bool:
         """Waits for something to read again for; False at the end. Raises StoreUnreachable."""
