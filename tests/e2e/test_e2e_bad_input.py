@@ -100,6 +100,24 @@ def test_a_member_of_another_cluster_is_refused(build: Build, cluster: Cluster, 
     cluster.wait_healthy()
 
 
+def test_a_cluster_that_others_made_meanwhile_is_not_made_to_the_end(build: Build) -> None:
+    """The host stood still in the midst of it. The copy that nobody leads is stopped and removed; one of theirs is made."""
+    pair = build(nodes=2)
+    endless = {"post_init": "sh -c 'sleep 600'"}
+    edit(pair.plan, "pg1", lambda document: section(document, "bootstrap").update(endless))
+    pair.start_agent("pg1")
+    pair.wait("the new server takes writes", lambda: pair.writable("pg1"), 60)
+    pair.signal_agent("pg1", signal.SIGSTOP)
+    pair.raw_delete("initialize")
+    pair.start_agent("pg2")
+    assert pair.wait_leader(timeout=60) == "pg2"
+    assert pair.writable("pg1")
+    pair.signal_agent("pg1", signal.SIGCONT)
+    pair.wait("nobody else takes writes", lambda: not pair.writable("pg1"), 20)
+    pair.wait_healthy()
+    assert "bootstrap is called off: somebody else made this cluster" in pair.log("pg1")
+
+
 def test_a_wrong_replication_password_is_said_and_healed_by_the_right_one(build: Build) -> None:
     pair = build(nodes=2)
     right = pair.plan.passwords["replication"]

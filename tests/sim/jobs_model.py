@@ -94,6 +94,8 @@ class JobsModel:
                 self._require(Phase.EMPTY)
                 yield self._work(job)
                 yield from self._fail()  # the operator's script
+                if self._cancelled:
+                    raise Failed("called off")
                 self._server.configure(job.conf)
                 self._server.initdb(str(7_000_000_000_000_000_000 + self._world.random.randrange(10**9)))
             case j.Clone() | j.Rebuild() | j.Rewind():

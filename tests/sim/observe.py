@@ -43,7 +43,7 @@ class Observer:
         other = view.cluster is not None and view.cluster.leader_name not in (None, name)
         if other and view.server.phase is Phase.PRIMARY and not view.settings.pause:
             under_way = view.job is not None and not view.job.ended and isinstance(view.job.job, STOPPING)
-            ordered = any(isinstance(each, e.StartJob) and isinstance(each.job, STOPPING) for each in decision.effects)
+            ordered = any(_stops(each) for each in decision.effects)
             self._world.note(Astray(now, name, decision.rule, under_way or ordered))
 
     def asked(self, request: e.Request[Any]) -> None:
@@ -71,3 +71,8 @@ class Observer:
         if self._said != (role, pending):
             self._said = (role, pending)
             self._world.note(Said(self._world.now, self._node.name, role, str(server.phase), pending, server.checkpointed))
+
+
+def _stops(effect: e.Request[Any]) -> bool:
+    """A deed that stops the server, or the end of one that started it."""
+    return isinstance(effect, e.CancelJob) or (isinstance(effect, e.StartJob) and isinstance(effect.job, STOPPING))

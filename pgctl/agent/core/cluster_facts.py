@@ -23,6 +23,11 @@ def identifier_missing(view: View) -> bool:
     return view.cluster is not None and view.cluster.known_identifier is None
 
 
+def recorded(view: View) -> bool:
+    """The cluster has been made: `initialize` holds its identifier."""
+    return view.cluster is not None and view.cluster.known_identifier is not None
+
+
 def may_bootstrap(view: View) -> bool:
     return view.host.bootstrap is not None and not view.host.tags.nofailover
 

@@ -221,6 +221,11 @@ def cancel(view: View) -> Plan:
     return upkeep.add(upkeep.quiet(view), CancelJob("the lease is lost"))
 
 
+def cancel_bootstrap(view: View) -> Plan:
+    """It stood still for long, and its claim was taken for abandoned. What it makes takes writes, and nobody leads it."""
+    return upkeep.add(upkeep.quiet(view), CancelJob("somebody else made this cluster"))
+
+
 def cancel_for_reinit(view: View) -> Plan:
     return upkeep.add(upkeep.quiet(view), CancelJob("a reinitialize was ordered with force"))
 

@@ -152,6 +152,10 @@ def starting_as_primary(view: View) -> bool:
     return isinstance(job, StartPrimary) or (isinstance(job, Restart) and job.primary)
 
 
+def bootstraps(view: View) -> bool:
+    return view.job is not None and isinstance(view.job.job, Bootstrap)
+
+
 def interruptible(view: View) -> bool:
     """A deed that only concerns this copy of the data: a forced reinitialize may cut it short."""
     job = view.job.job if view.job else None

@@ -23,6 +23,12 @@ JOB = (
         deeds.cancel,
     ),
     rule(
+        "job.22",
+        "somebody else made this cluster while I was making it: call it off",
+        [facts.bootstraps, cluster_facts.recorded],
+        deeds.cancel_bootstrap,
+    ),
+    rule(
         "job.25",
         "the primary has been starting for too long, and somebody can take over: call it off",
         [facts.recovering_too_long, cluster_facts.somebody_can_take_over],
