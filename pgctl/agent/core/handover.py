@@ -25,6 +25,8 @@ HEARD_WITHIN = 2.0
 """Seconds that others have, from when `/status` says where my log ends, to answer that they have it."""
 AGAIN = 0.03
 """Seconds until they are asked again: what a change of the store takes to them, and a look at their server."""
+AFTERWARDS = 0.5
+"""Seconds until I look who took the key."""
 
 
 def question(view: View) -> AskPeers:
@@ -66,7 +68,7 @@ def hand_over(view: View) -> Plan:
     final = WriteStatus(report.final_status(view))
     guarded, memory = upkeep.fence(view, view.memory, armed=False)
     given = ReleaseLease(upkeep.revision(view, "leader"))
-    return Plan((final, given, *guarded), memory, wake_in=0.5, reason=f"for {_target(view)}")
+    return Plan((final, given, *guarded), memory, wake_in=AFTERWARDS, reason=f"for {_target(view)}")
 
 
 def step_aside(view: View) -> Plan:
