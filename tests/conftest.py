@@ -6,6 +6,7 @@ A test says what it needs by a marker; nothing here starts or fakes a service.
 import os
 import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable
 from functools import cache
@@ -23,6 +24,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure() -> None:
+    # A shell has what it runs in the background ignore Ctrl-C; tests send it, and their processes inherit what we have.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     _examples(os.environ.get("PGCTL_LAWS", ""))
     _use_postgresql()
 

@@ -9,11 +9,10 @@ import pytest
 from tests.contract.full_disk import OWN_MOUNTS
 from tests.contract.test_contract_apart import NEEDS, why_not
 
-pytestmark = pytest.mark.contract
+pytestmark = [pytest.mark.contract, pytest.mark.slow]
 
 
-@pytest.mark.parametrize("kind", [
-    pytest.param(kind, marks=[pytest.mark.store(kind), *([pytest.mark.slow] if kind == "etcd" else [])]) for kind in NEEDS])
+@pytest.mark.parametrize("kind", [pytest.param(kind, marks=pytest.mark.store(kind)) for kind in NEEDS])
 def test_a_full_disk_of_the_store_is_no_answer_and_heals(kind: str, tmp_path: Path) -> None:
     """What was written is there once there is room again, what was unknown may be; the lease was not lost by it."""
     if reason := why_not():
