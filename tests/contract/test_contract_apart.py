@@ -24,6 +24,10 @@ NEEDS: Mapping[str, Callable[[], object]] = {
 }
 
 
+LONG = ("etcd", "consul")
+"""What etcd3 shows already; and servers that may take half a minute to find each other again."""
+
+
 @cache
 def why_not() -> str:
     """Why a user may make no network of their own here; empty when they may."""
@@ -35,7 +39,7 @@ def why_not() -> str:
 
 
 @pytest.mark.parametrize("kind", [
-    pytest.param(kind, marks=pytest.mark.slow) if kind == "etcd" else kind for kind in KINDS])
+    pytest.param(kind, marks=pytest.mark.slow) if kind in LONG else kind for kind in KINDS])
 def test_a_leader_of_the_store_that_was_cut_off_tells_nothing_old_and_lends_nothing(kind: str, tmp_path: Path) -> None:
     """Of its holder's belief as of its values; and all is well once it hears from the others again."""
     if reason := why_not():
