@@ -1,5 +1,6 @@
 #!/bin/sh
-# packages.sh [NAME...]: PostgreSQL, etcd (this release's, and 3.5), Consul and ZooKeeper, and the packages NAME..., by apt. Starts no server.
+# packages.sh [NAME...]: PostgreSQL, etcd (this release's, and 3.5), Consul and ZooKeeper, and the packages NAME..., by apt.
+# Starts no server.
 # kube-apiserver is in no package any more: it is built when it is named, and else taken only if it is at hand.
 #
 # Says at the end what is there and what is missing, with the command that brings it. What cannot be had does not keep the

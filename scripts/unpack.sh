@@ -1,8 +1,8 @@
 #!/bin/sh
 # unpack.sh SUITE PACKAGE PROGRAM [NAME]: brings one program of another Debian release, without installing anything.
 #
-# For what this machine's release no longer has, or not yet: Consul's last package is in bullseye. Prints the program's path, which is
-# NAME in the cache (by default the program's own), and does nothing more when it is there already:
+# For what this machine's release no longer has, or not yet: Consul's last package is in bullseye. Prints the program's
+# path, which is NAME in the cache (by default the program's own), and does nothing more when it is there already:
 #     root            /var/cache/pgctl, readable for everybody (the tests run as somebody else)
 #     everybody else  $XDG_CACHE_HOME/pgctl, by default ~/.cache/pgctl
 #

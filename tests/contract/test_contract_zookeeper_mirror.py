@@ -37,6 +37,15 @@ def value(store: Store, key: str) -> str | None:
     return item.value if item is not None else None
 
 
+def held_reading(server: Zookeeper, opened: Open) -> tuple[ZookeeperStore, Store]:
+    """Two stores; the first has read what the second wrote."""
+    ours, theirs = opened(server.port), opened(server.port)
+    applied(theirs.put("config", "before", budget=SOON))
+    assert value(ours, "config") == "before"
+    assert isinstance(ours, ZookeeperStore)
+    return ours, theirs
+
+
 def received(server: Zookeeper) -> int:
     """Requests of all clients since the server's start, pings among them."""
     found = re.search(r"^Received: (\d+)", server.says("srvr"), re.MULTILINE)
@@ -110,10 +119,7 @@ def test_what_changed_while_the_connection_was_lost_is_seen(server: Zookeeper, o
 
 def test_a_client_that_was_begun_anew_has_no_watch_and_counts_on_none(server: Zookeeper, opened: Open) -> None:
     """kazoo gave up, its watches untold; the next one of ours knows nothing of what came between."""
-    ours, theirs = opened(server.port), opened(server.port)
-    applied(theirs.put("config", "before", budget=SOON))
-    assert value(ours, "config") == "before"
-    assert isinstance(ours, ZookeeperStore)
+    ours, theirs = held_reading(server, opened)
     session = ours._reader()
     client = session._client
     client._stopped.set()
@@ -140,10 +146,7 @@ def test_the_server_comes_back_and_all_is_read_anew(server: Zookeeper, opened: O
 
 def test_a_watch_that_is_told_late_is_waited_for(server: Zookeeper, opened: Open) -> None:
     """kazoo tells of watches in a thread of its own, which may be behind."""
-    ours, theirs = opened(server.port), opened(server.port)
-    applied(theirs.put("config", "before", budget=SOON))
-    assert value(ours, "config") == "before"
-    assert isinstance(ours, ZookeeperStore)
+    ours, theirs = held_reading(server, opened)
     late = threading.Event()
     ours._reader()._client.handler.dispatch_callback(Told("watch", late.wait, (0.5,)))
     applied(theirs.put("config", "after", budget=SOON))
